@@ -1,0 +1,1 @@
+"""Front ends: the slice viewer's ES module and the Voilà template, found as package data."""

@@ -1,0 +1,1 @@
+"""The facility's door: users, visits, servers and job records. It knows no tomography."""

@@ -1,0 +1,1 @@
+"""A small real OpenID provider with practice users."""

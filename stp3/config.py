@@ -1,0 +1,48 @@
+"""What the environment says; nothing else in stp3 reads it.
+
+STP3_VISITS  JSON list of {"id", "title", "data_root"}: the visits whose scans may be opened (set by the hub)
+STP3_DATA    a folder of scans, for work without a hub
+STP3_JOBS    where run directories are kept (default ~/.local/share/stp3/jobs)
+STP3_THREADS threads for previews (default: the processors this process may use)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """A folder of scans under the name of its visit."""
+
+    id: str
+    title: str
+    folder: Path
+
+
+def data_roots() -> tuple[DataRoot, ...]:
+    """The folders in which scans may be opened."""
+    visits = json.loads(os.environ.get("STP3_VISITS", "[]"))
+    roots = [DataRoot(visit["id"], visit.get("title", ""), Path(visit["data_root"])) for visit in visits]
+    if folder := os.environ.get("STP3_DATA"):
+        roots.append(DataRoot("data", "Data folder", Path(folder)))
+    return tuple(roots)
+
+
+def jobs_folder() -> Path:
+    """Where run directories are kept; made when a job needs it."""
+    return Path(os.environ.get("STP3_JOBS") or "~/.local/share/stp3/jobs").expanduser()
+
+
+def threads() -> int:
+    """Threads for previews and work in this process."""
+    return int(os.environ.get("STP3_THREADS") or len(os.sched_getaffinity(0)))
+
+
+def download_url(job_id: str) -> str:
+    """Where this user's server hands out the volume of a job; empty without a hub."""
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+    return f"{prefix}download/{job_id}" if prefix else ""

@@ -1,0 +1,143 @@
+"""A plan: a recipe resolved against a scan and a memory budget; nothing in it is left to be found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from stp3.errors import ScanFault, UsageFault
+from stp3.recipe import Recipe, StepUse
+from stp3.scan import Scan
+from stp3.steps.base import AUTO
+
+_SAMPLED_ROWS = 5
+_MAX_SLAB_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the engine runs.
+
+    `recipe` has a number wherever the user's said "auto": a plan made again from it measures nothing.
+    """
+
+    scan: Scan
+    recipe: Recipe
+    rows: range
+    slab_rows: int
+
+    @property
+    def steps(self) -> tuple[StepUse, ...]:
+        return self.recipe.running
+
+    @property
+    def halo(self) -> int:
+        """Rows that the steps together need above and below."""
+        return sum(use.step.halo(use.parameters) for use in self.steps)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """What a slice of the volume is stored as."""
+        outputs = [use.parameters for use in self.steps if use.name == "output"]
+        return np.dtype(getattr(outputs[0], "dtype", "float32") if outputs else "float32")
+
+    def slabs(self) -> Iterator[range]:
+        """The rows of each slab, in order."""
+        for start in range(self.rows.start, self.rows.stop, self.slab_rows):
+            yield range(start, min(start + self.slab_rows, self.rows.stop))
+
+
+def resolve(
+    recipe: Recipe, scan: Scan, *, rows: range | None = None, memory_bytes: int | None = None, threads: int = 1
+) -> Plan:
+    """The plan for all rows, or for `rows`, of a scan within a memory budget (default: a quarter of what is free).
+
+    Measures what needs the whole scan: the rotation axis and the grey range. Raises UsageFault or ScanFault.
+    """
+    chosen = check_rows(scan, rows)
+    recipe = with_rotation_axis(recipe, scan)
+    budget = memory_bytes if memory_bytes is not None else free_memory_bytes() // 4
+    plan = Plan(scan, recipe, chosen, 1)
+    plan = Plan(scan, with_grey_range(plan, threads), chosen, 1)
+    return Plan(scan, plan.recipe, chosen, slab_height(plan, budget))
+
+
+def check_rows(scan: Scan, rows: range | None) -> range:
+    """Those rows when the scan has them, all rows for None. Raises UsageFault."""
+    if rows is None:
+        return range(scan.rows)
+    if not (0 <= rows.start < rows.stop <= scan.rows and rows.step == 1):
+        raise UsageFault(f"rows must lie within 0:{scan.rows} (the scan has {scan.rows} rows), got {rows.start}:{rows.stop}.")
+    return rows
+
+
+def with_rotation_axis(recipe: Recipe, scan: Scan) -> Recipe:
+    """The recipe with its rotation axis found where it says "auto". Raises ScanFault when it cannot be trusted."""
+    from stp3.axis import find_rotation_axis
+
+    uses = [use for use in recipe.running if use.name == "rotation_axis"]
+    if not uses:
+        raise UsageFault("the recipe has no rotation_axis step. Add one before the reconstruction.")
+    column = uses[0].parameters.model_dump()["column"]
+    if column != AUTO:
+        if not 0 <= column <= scan.columns - 1:
+            raise UsageFault(
+                f"rotation_axis must be between 0 and {scan.columns - 1} (the scan has {scan.columns} columns), "
+                f'got {column}. Use "find rotation axis" or enter a column.'
+            )
+        return recipe
+    report = find_rotation_axis(scan)
+    if report.verdict == "red":
+        raise ScanFault(
+            f"the rotation axis could not be found: the methods disagree by {report.spread:.1f} columns "
+            f"({', '.join(f'{name} {value:.2f}' for name, value in report.methods.items())}). "
+            "Look at the slices and enter a column: rotation_axis.column."
+        )
+    return recipe.with_values({"rotation_axis.column": report.rotation_axis})
+
+
+def with_grey_range(plan: Plan, threads: int) -> Recipe:
+    """The recipe with the grey range of integer slices measured on a few rows where it says "auto"."""
+    from stp3.engine import run_slab
+
+    outputs = [use.parameters.model_dump() for use in plan.steps if use.name == "output"]
+    if not outputs or outputs[0]["dtype"] == "float32" or AUTO not in (outputs[0]["low"], outputs[0]["high"]):
+        return plan.recipe
+    bare = Plan(plan.scan, plan.recipe.without("output"), plan.rows, 1)
+    sampled = sorted({int(row) for row in np.linspace(plan.rows.start, plan.rows.stop - 1, _SAMPLED_ROWS + 2)[1:-1]})
+    values = np.concatenate([run_slab(bare, range(row, row + 1), threads=threads).ravel() for row in sampled])
+    tails = outputs[0]["low_tail_percent"], 100 - outputs[0]["high_tail_percent"]
+    low, high = (float(value) for value in np.percentile(values, tails))
+    if not low < high:
+        raise ScanFault(f"the sampled slices hold one value only ({low:g}): there is nothing to see. Look at a preview.")
+    found = {"output.low": low, "output.high": high}
+    return plan.recipe.with_values({key: value for key, value in found.items() if outputs[0][key[7:]] == AUTO})
+
+
+def slab_height(plan: Plan, memory_bytes: int) -> int:
+    """Rows of a slab such that the hungriest step stays inside the budget. Raises UsageFault."""
+    scan = plan.scan
+    row_bytes = 4 * scan.angles * scan.columns
+    factor = max(use.step.memory_factor(use.parameters) for use in plan.steps)
+    fixed = max(use.step.memory_fixed(use.parameters, scan.angles, scan.columns) for use in plan.steps)
+    height = int((memory_bytes - fixed) // (factor * row_bytes)) - 2 * plan.halo
+    if height < 1:
+        need = fixed + factor * row_bytes * (1 + 2 * plan.halo)
+        raise UsageFault(
+            f"one row needs {need / 2**20:.0f} MiB, the budget is {memory_bytes / 2**20:.0f} MiB. "
+            "Give the job more memory or bin the scan."
+        )
+    return min(height, _MAX_SLAB_ROWS, len(plan.rows))
+
+
+def free_memory_bytes() -> int:
+    """Memory that can be taken without swapping (Linux: MemAvailable)."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")

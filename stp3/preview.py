@@ -1,0 +1,62 @@
+"""A preview: the engine on one row, with its stages kept so that a change costs only what follows it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.engine import run_slab
+from stp3.plan import Plan, with_rotation_axis
+from stp3.recipe import Recipe
+from stp3.scan import Scan
+from stp3.steps.base import AUTO, Slab
+
+_KEPT_BYTES = 1 << 30
+
+
+class Preview:
+    """Slices of one scan, quickly, again and again."""
+
+    def __init__(self, scan: Scan, threads: int = 1) -> None:
+        self.scan = scan
+        self.threads = threads
+        self._stages = _Recent(_KEPT_BYTES)
+        self._axis: float | None = None
+
+    def resolve(self, recipe: Recipe, row: int) -> Plan:
+        """The plan of that row, in float32; the rotation axis is searched once a scan."""
+        self.scan.check_row(row)
+        wanted = recipe.use("rotation_axis").parameters.model_dump()["column"]
+        if wanted == AUTO and self._axis is not None:
+            recipe = recipe.with_values({"rotation_axis.column": self._axis})
+        resolved = with_rotation_axis(recipe, self.scan)
+        if wanted == AUTO:
+            self._axis = resolved.use("rotation_axis").parameters.model_dump()["column"]
+        return Plan(self.scan, resolved.without("output"), range(row, row + 1), 1)
+
+    def slice(self, recipe: Recipe, row: int, on_step: Callable[[str], None] | None = None) -> NDArray[np.float32]:
+        """The slice of that detector row, shape (y, x), float32: what a job stores, before it is made 8 or 16 bit."""
+        plan = self.resolve(recipe, row)
+        data = run_slab(plan, plan.rows, threads=self.threads, stages=self._stages, on_step=on_step)
+        return np.asarray(data[0], np.float32)
+
+
+class _Recent(OrderedDict[str, Slab]):
+    """The stages used last, within a number of bytes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__()
+        self.limit_bytes = limit_bytes
+
+    def __getitem__(self, key: str) -> Slab:
+        self.move_to_end(key)
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: str, slab: Slab) -> None:
+        super().__setitem__(key, slab)
+        self.move_to_end(key)
+        while len(self) > 1 and sum(kept.data.nbytes for kept in self.values()) > self.limit_bytes:
+            self.popitem(last=False)

@@ -1,0 +1,184 @@
+"""A recipe: steps in order, written as YAML, with a fingerprint that tells two apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from stp3.errors import RecipeFault
+from stp3.steps import find_step
+from stp3.steps.base import Domain, Parameters, Step
+
+DEFAULT_STEPS = (
+    "flat_field", "zingers", "minus_log", "stripes_all", "rotation_axis", "fbp", "circle_mask", "output",
+)  # fmt: skip
+_FORMAT = 1
+_DOMAINS: tuple[str, ...] = get_args(Domain)
+
+
+@dataclass(frozen=True)
+class StepUse:
+    """One step of a recipe with its parameters; switched off it keeps its place."""
+
+    name: str
+    parameters: Parameters
+    on: bool = True
+
+    @property
+    def step(self) -> type[Step]:
+        return find_step(self.name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What YAML shows: the parameters that differ from their defaults."""
+        off = {} if self.on else {"on": False}
+        return {"step": self.name, **off, **self.parameters.model_dump(mode="json", exclude_defaults=True)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in the order in which they run."""
+
+    uses: tuple[StepUse, ...]
+
+    @classmethod
+    def default(cls) -> Recipe:
+        """The recipe that suits most absorption scans."""
+        return cls.from_dict({"steps": [{"step": name} for name in DEFAULT_STEPS]})
+
+    @classmethod
+    def from_dict(cls, content: Any) -> Recipe:
+        """The recipe in plain data. Raises RecipeFault with every fault found."""
+        faults: list[str] = []
+        uses = [use for entry in _entries(content, faults) if (use := _read_use(entry, faults))]
+        faults += _order_faults(use for use in uses if use.on)
+        if faults:
+            raise RecipeFault("The recipe has faults:\n- " + "\n- ".join(faults) if len(faults) > 1 else faults[0])
+        return cls(tuple(uses))
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Recipe:
+        """The recipe in a YAML text. Raises RecipeFault."""
+        try:
+            return cls.from_dict(yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise RecipeFault(f"the recipe is not valid YAML: {' '.join(str(error).split())}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """The recipe in a file. Raises RecipeFault."""
+        try:
+            return cls.from_yaml(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
+            raise RecipeFault(f"the recipe {path} cannot be read: {reason}.") from error
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"stp3_recipe": _FORMAT, "steps": [use.as_dict() for use in self.uses]}
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.as_dict(), sort_keys=False)
+
+    @property
+    def running(self) -> tuple[StepUse, ...]:
+        """The steps that are switched on."""
+        return tuple(use for use in self.uses if use.on)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for recipes that do the same, whatever their files look like."""
+        return fingerprint(self.running)
+
+    def use(self, name: str) -> StepUse:
+        """The first step of that name. Raises RecipeFault."""
+        for use in self.uses:
+            if use.name == name:
+                return use
+        names = ", ".join(use.name for use in self.uses)
+        raise RecipeFault(f'the recipe has no step "{name}". It has: {names}.')
+
+    def with_values(self, values: Mapping[str, Any]) -> Recipe:
+        """The recipe with `{"step.parameter": value}` changed; `step.on` switches. Raises RecipeFault."""
+        content = self.as_dict()
+        for key, value in values.items():
+            name, _, parameter = key.partition(".")
+            if not parameter:
+                raise RecipeFault(f'"{key}" names no parameter. Write step.parameter, such as fbp.filter.')
+            self.use(name)
+            next(entry for entry in content["steps"] if entry["step"] == name)[parameter] = value
+        return Recipe.from_dict(content)
+
+    def without(self, *names: str) -> Recipe:
+        """The recipe with those steps switched off."""
+        return Recipe(tuple(replace(use, on=use.on and use.name not in names) for use in self.uses))
+
+
+def fingerprint(uses: Iterable[StepUse]) -> str:
+    """A hash of steps and all their parameters, defaults included."""
+    plain = [[use.name, use.parameters.model_dump(mode="json")] for use in uses]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _entries(content: Any, faults: list[str]) -> list[Any]:
+    if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
+        faults.append('a recipe needs a list "steps". `stp3 recipe default` prints one to start from.')
+        return []
+    if content.get("stp3_recipe", _FORMAT) != _FORMAT:
+        faults.append(f"this recipe is of format {content['stp3_recipe']!r}; this STP3 reads format {_FORMAT}.")
+    if unknown := set(content) - {"stp3_recipe", "steps"}:
+        faults.append(f"unknown keys beside steps: {', '.join(sorted(map(str, unknown)))}.")
+    return list(content["steps"])
+
+
+def _read_use(entry: Any, faults: list[str]) -> StepUse | None:
+    if isinstance(entry, str):
+        entry = {"step": entry}
+    if not isinstance(entry, dict) or not isinstance(entry.get("step"), str):
+        faults.append(f'a step is written as "step: name" with its parameters, got {entry!r}.')
+        return None
+    values = {str(key): value for key, value in entry.items() if key not in ("step", "on")}
+    if not isinstance(entry.get("on", True), bool):
+        faults.append(f"{entry['step']}.on must be true or false, got {entry['on']!r}.")
+        return None
+    try:
+        step = find_step(entry["step"])
+        return StepUse(step.name, step.Parameters(**values), entry.get("on", True))
+    except RecipeFault as fault:
+        faults.append(str(fault))
+    except ValidationError as error:
+        faults += [_in_words(entry["step"], step, values, fault) for fault in error.errors()]
+    return None
+
+
+def _in_words(name: str, step: type[Step], values: dict[str, Any], fault: Any) -> str:
+    path = [str(part) for part in fault["loc"]]
+    field = path[0] if path else ""
+    if fault["type"] == "extra_forbidden":
+        known = ", ".join(step.Parameters.model_fields) or "none"
+        return f"{name} has no parameter {field!r}. Known: {known}."
+    message = fault["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{name}.{field} should be {message}, got {values.get(field)!r}."
+
+
+def _order_faults(uses: Iterable[StepUse]) -> Iterable[str]:
+    running = list(uses)
+    for earlier, later in zip(running, running[1:], strict=False):
+        if _DOMAINS.index(later.step.domain) < _DOMAINS.index(earlier.step.domain):
+            yield (
+                f"{later.name} works on the {later.step.domain} and cannot follow {earlier.name}, "
+                f"which works on the {earlier.step.domain}. Move {later.name} up."
+            )
+    names = [use.name for use in running]
+    for name in ("flat_field", "minus_log", "rotation_axis"):
+        if names.count(name) > 1:
+            yield f"{name} stands {names.count(name)} times in the recipe; once is right."
+    if running and (count := sum(use.step.domain == "reconstruction" for use in running)) != 1:
+        yield f"a recipe needs exactly one reconstruction step (such as fbp), this one has {count}."
+    if "output" in names[:-1]:
+        yield "output must be the last step."

@@ -1,0 +1,117 @@
+"""A scan: what was measured, read lazily and never written to."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.errors import ScanFault, UsageFault
+
+Level = Literal["info", "amber", "red"]
+
+
+class Frames(Protocol):
+    """A stack of frames on disk, shape (frames, rows, columns); picklable, opened for each read."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def read(self, rows: range | None = None, frames: NDArray[np.intp] | None = None) -> NDArray[Any]:
+        """Frames as stored, shape (frames, rows, columns); `rows` and `frames` select, None takes all."""
+        ...
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something about a scan that the user should know, in words."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True)
+class ScanIdentity:
+    """What tells one measured file from another, and from itself rewritten."""
+
+    path: str
+    inode: int
+    size: int
+    mtime_ns: int
+    head_sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> ScanIdentity:
+        """The identity of a file now; the hash covers its first mebibyte. Raises ScanFault."""
+        try:
+            real = path.resolve(strict=True)
+            stat = real.stat()
+            with open(real, "rb") as file:
+                head = hashlib.sha256(file.read(1 << 20)).hexdigest()
+        except OSError as error:
+            raise ScanFault(f"{path} cannot be read: {os.strerror(error.errno or 0)}.") from error
+        return cls(str(real), stat.st_ino, stat.st_size, stat.st_mtime_ns, head)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One measured scan.
+
+    `theta` is in radians, one angle a projection. `flat_times` places each flat on the axis of projection
+    numbers: below 0 before the first projection, above `angles - 1` after the last one.
+    """
+
+    path: Path
+    format: str
+    identity: ScanIdentity
+    projections: Frames
+    theta: NDArray[np.float64]
+    flats: Frames | None = None
+    darks: Frames | None = None
+    flat_times: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    pixel_size_um: float | None = None
+    energy_kev: float | None = None
+    distance_mm: float | None = None
+    sample: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def angles(self) -> int:
+        return self.projections.shape[0]
+
+    @property
+    def rows(self) -> int:
+        return self.projections.shape[1]
+
+    @property
+    def columns(self) -> int:
+        return self.projections.shape[2]
+
+    def check_row(self, row: int) -> int:
+        """The row itself when the scan has it. Raises UsageFault."""
+        if not 0 <= row < self.rows:
+            raise UsageFault(f"row must be between 0 and {self.rows - 1} (the scan has {self.rows} rows), got {row}.")
+        return row
+
+    def check_unchanged(self) -> None:
+        """Raises ScanFault when the file is no longer the one that was opened."""
+        if ScanIdentity.of(self.path) != self.identity:
+            raise ScanFault(f"{self.path} changed while it was being used. Open it again when it is complete.")
+
+
+def open_scan(path: str | os.PathLike[str]) -> Scan:
+    """The scan in a file or folder, by the first reader that knows its format. Raises UsageFault or ScanFault."""
+    from stp3.readers import find_reader
+
+    scan_path = Path(path)
+    if not scan_path.exists():
+        raise UsageFault(f"{scan_path} does not exist. Give the path of a scan (a file or a folder).")
+    return find_reader(scan_path).open(scan_path)

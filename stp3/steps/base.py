@@ -1,0 +1,82 @@
+"""What a step is: one operation on a slab, with parameters declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+Domain = Literal["projection", "sinogram", "reconstruction", "slice"]
+AUTO: Literal["auto"] = "auto"
+
+
+class Parameters(BaseModel):
+    """The parameters of a step: frozen, and nothing but the declared names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def parameter(default: Any, help: str, *, unit: str = "", expert: bool = False, title: str = "", **bounds: Any) -> Any:
+    """A declared parameter: default, help, unit and bounds (ge, le, gt, lt, multiple_of)."""
+    return Field(
+        default, title=title or None, description=help, json_schema_extra={"unit": unit, "expert": expert}, **bounds
+    )
+
+
+@dataclass(frozen=True)
+class Slab:
+    """All angles of a range of detector rows, on its way through a recipe.
+
+    `data` is float32 of shape (angles, rows, columns) up to the reconstruction and (rows, y, x) after it.
+    `flats` and `darks` hold the same rows, shape (frames, rows, columns), or None when the scan has none.
+    """
+
+    data: NDArray[np.float32]
+    rows: range
+    theta: NDArray[np.float64]
+    rotation_axis: float
+    pixel_size_um: float | None = None
+    flats: NDArray[np.float32] | None = None
+    darks: NDArray[np.float32] | None = None
+    flat_times: NDArray[np.float64] | None = None
+    threads: int = 1
+
+    def with_data(self, data: NDArray[np.float32], **changes: Any) -> Slab:
+        """The same slab with other data (and other theta, axis, ... where a step changes them)."""
+        return replace(self, data=data, **changes)
+
+
+class Step:
+    """One operation. Subclasses declare the class variables and `apply`; they hold no state.
+
+    `apply` never writes into the slab it is given: a preview keeps earlier stages.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    domain: ClassVar[Domain]
+    paper: ClassVar[str] = ""
+    Parameters: ClassVar[type[Parameters]] = Parameters
+
+    @classmethod
+    def halo(cls, parameters: Any) -> int:
+        """Rows needed above and below those asked for."""
+        return 0
+
+    @classmethod
+    def memory_factor(cls, parameters: Any) -> float:
+        """Peak memory while the step runs, in units of the slab's float32 size, its input included."""
+        return 2.0
+
+    @classmethod
+    def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
+        """Bytes the step needs whatever the slab's height."""
+        return 0
+
+    @classmethod
+    def apply(cls, slab: Slab, parameters: Any) -> Slab:
+        """The slab after the step."""
+        raise NotImplementedError
