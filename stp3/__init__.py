@@ -23,27 +23,40 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "AxisReport",
+    "Plan",
+    "Preview",
+    "Recipe",
+    "Scan",
+    "Volume",
+    "__version__",
+    "find_rotation_axis",
+    "open_scan",
+    "open_volume",
+    "resolve",
+    "run",
+]
+
 # Importing stp3 costs nothing: each name brings its module when it is first used.
-_HOME = {
-    "AxisReport": "axis",
-    "find_rotation_axis": "axis",
-    "Plan": "plan",
-    "resolve": "plan",
-    "Preview": "preview",
-    "Recipe": "recipe",
-    "run": "run",
-    "Scan": "scan",
-    "open_scan": "scan",
-    "Volume": "volume",
-    "open_volume": "volume",
+_HOMES = {
+    "axis": ("AxisReport", "find_rotation_axis"),
+    "plan": ("Plan", "resolve"),
+    "preview": ("Preview",),
+    "recipe": ("Recipe",),
+    "run": ("run",),
+    "scan": ("Scan", "open_scan"),
+    "volume": ("Volume", "open_volume"),
 }
-__all__ = [*_HOME, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'stp3' has no attribute {name!r}")
-    return getattr(import_module(f"stp3.{_HOME[name]}"), name)
+    for module, names in _HOMES.items():
+        if name in names:
+            # Kept here, for the submodule `run` would otherwise take the place of the function once imported.
+            globals()[name] = getattr(import_module(f"stp3.{module}"), name)
+            return globals()[name]
+    raise AttributeError(f"module 'stp3' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -70,7 +70,9 @@ def check_rows(scan: Scan, rows: range | None) -> range:
     if rows is None:
         return range(scan.rows)
     if not (0 <= rows.start < rows.stop <= scan.rows and rows.step == 1):
-        raise UsageFault(f"rows must lie within 0:{scan.rows} (the scan has {scan.rows} rows), got {rows.start}:{rows.stop}.")
+        raise UsageFault(
+            f"rows must lie within 0:{scan.rows} (the scan has {scan.rows} rows), got {rows.start}:{rows.stop}."
+        )
     return rows
 
 
@@ -112,7 +114,9 @@ def with_grey_range(plan: Plan, threads: int) -> Recipe:
     tails = outputs[0]["low_tail_percent"], 100 - outputs[0]["high_tail_percent"]
     low, high = (float(value) for value in np.percentile(values, tails))
     if not low < high:
-        raise ScanFault(f"the sampled slices hold one value only ({low:g}): there is nothing to see. Look at a preview.")
+        raise ScanFault(
+            f"the sampled slices hold one value only ({low:g}): there is nothing to see. Look at a preview."
+        )
     found = {"output.low": low, "output.high": high}
     return plan.recipe.with_values({key: value for key, value in found.items() if outputs[0][key[7:]] == AUTO})
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -168,7 +169,7 @@ def _in_words(name: str, step: type[Step], values: dict[str, Any], fault: Any) -
 
 def _order_faults(uses: Iterable[StepUse]) -> Iterable[str]:
     running = list(uses)
-    for earlier, later in zip(running, running[1:], strict=False):
+    for earlier, later in pairwise(running):
         if _DOMAINS.index(later.step.domain) < _DOMAINS.index(earlier.step.domain):
             yield (
                 f"{later.name} works on the {later.step.domain} and cannot follow {earlier.name}, "
