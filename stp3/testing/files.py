@@ -1,0 +1,126 @@
+"""Practice scans on disk: Data Exchange and NXtomo, written block by block and complete or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.errors import UsageFault
+from stp3.testing.truth import Truth
+
+Layout = Literal["contiguous", "frames"]  # frames: a chunk holds four frames
+_NEXUS = {
+    "entry": "NXentry",
+    "entry/data": "NXdata",
+    "entry/instrument": "NXinstrument",
+    "entry/instrument/beam": "NXbeam",
+    "entry/instrument/detector": "NXdetector",
+    "entry/sample": "NXsample",
+}
+
+
+@contextmanager
+def writing(path: Path, truth: Truth, sample: str, layout: Layout) -> Iterator[ScanWriter]:
+    """A writer to a hidden file beside `path`, which takes its name once all is written. Raises UsageFault."""
+    if not path.parent.is_dir():
+        raise UsageFault(f"the folder {path.parent} does not exist. Make it first, or write elsewhere.")
+    hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
+    kind = DataExchangeWriter if truth.format == "data-exchange" else NXtomoWriter
+    try:
+        with h5py.File(hidden, "w", libver=("v110", "v110")) as file:
+            yield kind(file, truth, sample, layout)
+        hidden.replace(path)
+    except PermissionError as error:
+        raise UsageFault(f"{path} cannot be written: {error.strerror}. Write elsewhere.") from error
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class ScanWriter:
+    """Puts frames and what is known about them where a format wants them."""
+
+    file: h5py.File
+    truth: Truth
+    sample: str
+    layout: Layout
+
+    def write_references(self, flats: NDArray[np.uint16], darks: NDArray[np.uint16]) -> None:
+        raise NotImplementedError
+
+    def write_projections(self, start: int, counts: NDArray[np.uint16]) -> None:
+        raise NotImplementedError
+
+    def _frames(self, path: str, count: int) -> h5py.Dataset:
+        shape = (count, self.truth.rows, self.truth.columns)
+        chunks = (min(4, count), *shape[1:]) if self.layout == "frames" else None
+        return self.file.create_dataset(path, shape, np.uint16, chunks=chunks)
+
+    def _put(self, path: str, value: Any, **attributes: str) -> None:
+        self.file[path] = value
+        self.file[path].attrs.update(attributes)
+
+
+class DataExchangeWriter(ScanWriter):
+    """/exchange/{data, data_white, data_dark, theta, theta_white} and what /measurement says."""
+
+    def write_references(self, flats: NDArray[np.uint16], darks: NDArray[np.uint16]) -> None:
+        truth = self.truth
+        self.file["implements"] = "exchange:measurement"
+        for name, frames in (("data_white", flats), ("data_dark", darks)):
+            self._frames(f"exchange/{name}", len(frames))[:] = frames
+            self.file[f"exchange/{name}"].attrs["units"] = "counts"
+        self._frames("exchange/data", truth.angles).attrs.update({"units": "counts", "axes": "theta:y:x"})
+        self._put("exchange/theta", np.rad2deg(truth.theta), units="degrees")
+        white = np.repeat((0.0, float(truth.angle_range_deg)), (truth.flats_before, truth.flats_after))
+        self._put("exchange/theta_white", white, units="degrees")
+        self.file["measurement/sample/name"] = self.sample
+        detector = "measurement/instrument/detector"
+        self._put(f"{detector}/pixel_size", truth.pixel_size_um, units="um")
+        self._put(f"{detector}/distance", truth.distance_mm, units="mm")
+        self._put("measurement/instrument/monochromator/energy", truth.energy_kev, units="keV")
+
+    def write_projections(self, start: int, counts: NDArray[np.uint16]) -> None:
+        self.file["exchange/data"][start : start + len(counts)] = counts
+
+
+class NXtomoWriter(ScanWriter):
+    """One stack in the order darks, flats, projections, flats, told apart by image_key."""
+
+    def write_references(self, flats: NDArray[np.uint16], darks: NDArray[np.uint16]) -> None:
+        truth = self.truth
+        counts = (truth.darks, truth.flats_before, truth.angles, truth.flats_after)
+        for path, nexus in _NEXUS.items():
+            self.file.require_group(path).attrs["NX_class"] = nexus
+        data = self._frames("entry/instrument/detector/data", sum(counts))
+        data[: truth.darks] = darks
+        data[truth.darks : truth.darks + truth.flats_before] = flats[: truth.flats_before]
+        data[sum(counts[:3]) :] = flats[truth.flats_before :]
+        self.file["entry/instrument/detector/image_key"] = np.repeat((2, 1, 0, 1), counts)
+        turned = np.repeat((0.0, 0.0, 0.0, truth.angle_range_deg), counts)
+        turned[sum(counts[:2]) : sum(counts[:3])] = np.rad2deg(truth.theta)
+        self._put("entry/sample/rotation_angle", turned, units="degrees")
+        self._describe()
+
+    def write_projections(self, start: int, counts: NDArray[np.uint16]) -> None:
+        start += self.truth.darks + self.truth.flats_before
+        self.file["entry/instrument/detector/data"][start : start + len(counts)] = counts
+
+    def _describe(self) -> None:
+        truth, detector = self.truth, "entry/instrument/detector"
+        self.file["entry/definition"] = "NXtomo"
+        self.file["entry/sample/name"] = self.sample
+        for name in ("x_pixel_size", "y_pixel_size"):
+            self._put(f"{detector}/{name}", truth.pixel_size_um * 1e-6, units="m")
+        self._put(f"{detector}/distance", truth.distance_mm * 1e-3, units="m")
+        self._put("entry/instrument/beam/incident_energy", truth.energy_kev, units="keV")
+        for name, place in (("data", detector), ("image_key", detector), ("rotation_angle", "entry/sample")):
+            self.file[f"entry/data/{name}"] = h5py.SoftLink(f"/{place}/{name}")
