@@ -1,0 +1,119 @@
+"""The slice viewer: one picture on the page, float values kept, grey limits chosen there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+from numpy.typing import NDArray
+
+_FRONT_END = Path(str(files("stp3_extensions"))) / "slice-viewer"
+_SENT_AS = {"float32": "float32", "uint16": "uint16", "uint8": "uint8"}
+
+
+class SliceViewer(anywidget.AnyWidget):  # type: ignore[misc]
+    """A viewer for slices.
+
+    The page asks for the next picture when it has drawn the last one; until it asks, only the newest is kept.
+    `on_ready` is called when a page connects, `on_step` with -1 or +1 when the user turns the page.
+    """
+
+    _esm = _FRONT_END / "viewer.js"
+    _css = _FRONT_END / "viewer.css"
+
+    hint = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, hint: str = "", **settings: Any) -> None:
+        super().__init__(hint=hint, **settings)
+        self.on_ready: Callable[[], None] = lambda: None
+        self.on_step: Callable[[int], None] = lambda by: None
+        self.frame = 0
+        self._picture: tuple[dict[str, Any], NDArray[Any]] | None = None
+        self._status: dict[str, Any] = {"kind": "status", "state": "idle", "stage": "", "text": hint}
+        self._limits: tuple[float, float] | None = None
+        self._wanted = False
+        self.on_msg(self._hear)
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """The grey values shown black and white on the page; None before there is a picture."""
+        return self._limits
+
+    @property
+    def picture(self) -> NDArray[Any] | None:
+        """The picture shown last, shape (y, x); None before there is one."""
+        return self._picture[1] if self._picture else None
+
+    def show(
+        self, image: NDArray[Any], *, pixel_size_um: float | None = None, unit: str = "", title: str = "", subject: str = ""
+    ) -> int:
+        """The number of the picture now to be shown; `image` has shape (y, x), any real dtype.
+
+        Zoom and grey limits stay as the user set them until `subject` (what the picture is of) changes.
+        """
+        if image.ndim != 2:
+            raise ValueError(f"a picture has two dimensions (y, x), got an array of shape {image.shape}.")
+        pixels = np.ascontiguousarray(image, _SENT_AS.get(image.dtype.name, "float32"))
+        self.frame += 1
+        content = {
+            "kind": "frame", "frame": self.frame, "shape": list(pixels.shape), "dtype": pixels.dtype.name,
+            "pixel_size_um": pixel_size_um, "unit": unit, "title": title, "subject": subject,
+        }  # fmt: skip
+        self._picture = content, pixels
+        if self._wanted:
+            self._send_picture()
+        return self.frame
+
+    def busy(self, stage: str = "") -> None:
+        """Shows that something is under way, and what."""
+        self._tell("busy", stage=stage)
+
+    def idle(self, text: str = "") -> None:
+        """Shows that nothing is under way; `text` stands in the empty viewer."""
+        self._tell("idle", text=text)
+
+    def fault(self, text: str) -> None:
+        """Shows what went wrong beside the picture, which stays."""
+        self._tell("error", text=text)
+
+    @property
+    def state(self) -> str:
+        """busy, idle or error."""
+        return str(self._status["state"])
+
+    def _tell(self, state: str, stage: str = "", text: str = "") -> None:
+        status = {"kind": "status", "state": state, "stage": stage, "text": text}
+        if status != self._status:
+            self._status = status
+            self.send(status)
+
+    def _send_picture(self) -> None:
+        if self._picture:
+            self._wanted = False
+            self.send(self._picture[0], [memoryview(self._picture[1]).cast("B")])
+
+    def _hear(self, _: Any, content: Any, __: Any) -> None:
+        """A message of the page; anything that is not as agreed is passed over."""
+        kind = content.get("kind") if isinstance(content, dict) else None
+        if kind == "ready":
+            self.send(self._status)
+            self.on_ready()
+        elif kind == "want":
+            self._wanted = True
+            if content.get("have") != self.frame:
+                self._send_picture()
+        elif kind == "step" and content.get("by") in (-1, 1):
+            self.on_step(int(content["by"]))
+        elif kind == "limits":
+            self._limits = _two_numbers(content.get("limits")) or self._limits
+
+
+def _two_numbers(value: Any) -> tuple[float, float] | None:
+    numbers = [one for one in value if isinstance(one, int | float) and math.isfinite(one)] if isinstance(value, list) else []
+    return (float(numbers[0]), float(numbers[1])) if len(numbers) == 2 and numbers[0] < numbers[1] else None

@@ -1,0 +1,57 @@
+"""How the workbench says things: sizes, times, verdicts; text from files and users is escaped here."""
+
+from __future__ import annotations
+
+import html
+from datetime import datetime
+
+from stp3.axis import AxisReport
+
+_LEVEL_OF = {"green": "good", "amber": "warn", "red": "bad", "info": "info"}
+
+
+def size(count: float) -> str:
+    """Such as 1.5 GB (decimal units, as disks are sold)."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def duration(seconds: float) -> str:
+    """Such as 45 s, 3 min, 2 h 5 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def moment(when: datetime) -> str:
+    """Such as 22 Nov 2026, 14:53."""
+    return f"{when.day} {when:%b %Y, %H:%M}"
+
+
+def note(level: str, text: str) -> str:
+    """HTML of a sentence with its colour: good, warn, bad or info (a problem's or a verdict's word does too)."""
+    name = _LEVEL_OF.get(level, level if level in ("good", "warn", "bad") else "info")
+    return f'<p class="stp3-note stp3-{name}">{html.escape(text)}</p>'
+
+
+def facts(pairs: dict[str, str]) -> str:
+    """HTML of names with their values."""
+    rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in pairs.items() if value)
+    return f'<dl class="stp3-facts">{rows}</dl>'
+
+
+def axis(report: AxisReport) -> str:
+    """HTML of what was found about the rotation axis, and what to make of it."""
+    found = f"Found at {report.rotation_axis:.2f}."
+    advice = {
+        "green": f"The methods agree within {max(report.spread, 0.01):.2f} columns.",
+        "amber": f"The methods differ by {report.spread:.2f} columns: compare the neighbouring values.",
+        "red": f"Do not trust it: the methods disagree by {report.spread:.1f} columns. "
+        "Move the slider until edges are sharp.",
+    }[report.verdict]
+    tilt = f" Tilt {report.tilt_deg:.2f}°." if report.tilt_deg and abs(report.tilt_deg) >= 0.01 else ""
+    return note(report.verdict, f"{found} {advice}{tilt}")

@@ -1,0 +1,79 @@
+"""Work behind the page: the newest request wins, older ones stop at their next step and never queue."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from stp3.errors import Stp3Error
+
+_log = logging.getLogger(__name__)
+
+Deliver = Callable[[Callable[[], None]], object]
+
+
+class Superseded(Exception):  # noqa: N818 - it is no error
+    """A newer request came: the work stops."""
+
+
+def in_words(error: Exception) -> str:
+    """What the user reads about an error; what is not ours is logged under a reference."""
+    if isinstance(error, Stp3Error):
+        return str(error)
+    reference = secrets.token_hex(4)
+    _log.error("Internal error %s", reference, exc_info=error)
+    return f"Internal error {reference}. Please tell the facility's staff this number."
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One request's stay in the worker's thread."""
+
+    worker: Worker
+    number: int
+
+    def stage(self, name: str) -> None:
+        """Tells the page what comes next. Raises Superseded when a newer request waits."""
+        if self.number != self.worker.newest:
+            raise Superseded
+        self.deliver(lambda: self.worker.on_stage(name))
+
+    def deliver(self, act: Callable[[], None]) -> None:
+        """Has `act` done in the page's thread, if this is still the newest request then."""
+        self.worker.deliver(lambda: act() if self.number == self.worker.newest else None)
+
+
+class Worker:
+    """One thread that does the newest request; `on_stage` hears what it is at."""
+
+    def __init__(self, deliver: Deliver, on_stage: Callable[[str], None]) -> None:
+        self.deliver = deliver
+        self.on_stage = on_stage
+        self.newest = 0
+        self._pool = ThreadPoolExecutor(1, "stp3-preview")
+        self._waiting: Future[None] | None = None
+
+    def request(self, work: Callable[[Turn], None], failed: Callable[[str], None]) -> None:
+        """Has `work` done unless a newer request comes first; `failed` hears errors in words, in the page's thread."""
+        self.newest += 1
+        if self._waiting:
+            self._waiting.cancel()
+        self._waiting = self._pool.submit(self._do, Turn(self, self.newest), work, failed)
+
+    def close(self) -> None:
+        """Stops at the next step; the thread ends."""
+        self.newest += 1
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _do(self, turn: Turn, work: Callable[[Turn], None], failed: Callable[[str], None]) -> None:
+        try:
+            if turn.number == self.newest:
+                work(turn)
+        except Superseded:
+            return
+        except Exception as error:
+            text = in_words(error)
+            turn.deliver(lambda: failed(text))
