@@ -73,8 +73,8 @@ def make_phantom(rng: np.random.Generator, size: float, height: float, attenuati
         turn_deg=float(rng.uniform(0, 180)), attenuation=attenuation,
     )  # fmt: skip
     tube = (
-        Ellipsoid(x=0, y=0, a=0.47 * size, b=0.47 * size, attenuation=0.4 * attenuation),
-        Ellipsoid(x=0, y=0, a=0.455 * size, b=0.455 * size, attenuation=-0.4 * attenuation),
+        Ellipsoid(x=-0.008 * size, y=0.006 * size, a=0.47 * size, b=0.47 * size, attenuation=0.4 * attenuation),
+        Ellipsoid(x=-0.008 * size, y=0.006 * size, a=0.455 * size, b=0.455 * size, attenuation=-0.4 * attenuation),
     )
     rods = tuple(_pattern(body, size))
     return (*tube, body, *rods, *_inclusions(rng, body, rods, size, height))

@@ -1,0 +1,111 @@
+"""Data Exchange: /exchange/data (angle, row, column), data_white, data_dark, theta."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.errors import ScanFault
+from stp3.readers.hdf5 import H5Frames, misfit, opened, scan_file
+from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, Source, check_order, radians, tell_missing
+from stp3.scan import Scan, ScanIdentity
+
+_DATA = "/exchange/data"
+_DETECTOR = "/measurement/instrument/detector"
+_PIXEL_SIZES = (
+    f"{_DETECTOR}/pixel_size", f"{_DETECTOR}/pixel_size_x", f"{_DETECTOR}/x_pixel_size",
+    "/measurement/instrument/detection_system/objective/resolution",
+)  # fmt: skip
+_DISTANCES = (f"{_DETECTOR}/distance", "/measurement/instrument/detector_motor_stack/setup/z")
+
+
+class DataExchange:
+    """Reads Data Exchange files (APS and others)."""
+
+    name = "data-exchange"
+
+    def misfit(self, path: Path) -> str | None:
+        """What the file lacks to be Data Exchange, in words; None when it is."""
+        if reason := misfit(path):
+            return reason
+        file = scan_file(path)
+        with opened(file) as h5:
+            source = Source(h5, file.resolve().parent)
+            if source.locate(_DATA) is None:
+                return "It has no /exchange/data."
+            if source.attribute(_DATA, "axes") == "y:theta:x":
+                return "Its sinograms lie one after the other (Tomo Data Format), which is not read yet."
+        return None
+
+    def open(self, path: Path) -> Scan:
+        """The scan, read lazily. Raises ScanFault."""
+        file = scan_file(path)
+        identity = ScanIdentity.of(file)
+        with opened(file) as h5:
+            source = Source(h5, file.resolve().parent)
+            return self._read(source, file, identity)
+
+    def _read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
+        projections = source.frames(_DATA)
+        if projections is None:
+            raise ScanFault(f"{file} holds no projections: {_DATA} is empty.")
+        projections, theta = _match(source, projections)
+        flats, darks = _references(source, projections)
+        return Scan(
+            path=file, format=self.name, identity=identity, projections=projections, theta=theta,
+            flats=flats, darks=darks, flat_times=_flat_times(source, flats, theta),
+            pixel_size_um=source.quantity("pixel size", LENGTH_UM, _PIXEL_SIZES),
+            energy_kev=source.quantity("energy", ENERGY_KEV, ("/measurement/instrument/monochromator/energy",)),
+            distance_mm=source.quantity("distance", LENGTH_MM, _DISTANCES),
+            sample=source.text("/measurement/sample/name"), problems=tuple(source.problems),
+        )  # fmt: skip
+
+
+def _match(source: Source, projections: H5Frames) -> tuple[H5Frames, NDArray[np.float64]]:
+    """As many projections as angles, with what had to be assumed or left out told."""
+    frames = projections.shape[0]
+    if (found := source.values("/exchange/theta")) is None or not found[0].size:
+        source.tell(
+            "amber", f"The file states no angles: 0 to 180 degrees inclusive are taken for its {frames} projections."
+        )
+        return projections, np.linspace(0, np.pi, frames)
+    theta = radians(source, *found)
+    if len(theta) > frames:
+        source.tell(
+            "amber", f"The file states {len(theta)} angles for {frames} projections: the first {frames} are used."
+        )
+    elif len(theta) < frames:
+        source.tell("red", f"The file states {len(theta)} angles for {frames} projections: the rest are not used.")
+        projections = replace(projections, numbers=np.arange(len(theta)))
+    theta = theta[:frames]
+    check_order(source, theta)
+    return projections, theta
+
+
+def _references(source: Source, projections: H5Frames) -> tuple[H5Frames | None, H5Frames | None]:
+    """Flats and darks; neither for transmissions, which have been divided by their flats already."""
+    if source.attribute(_DATA, "units").strip().lower() == "transmission":
+        source.tell(
+            "info", "The file holds transmissions, already divided by flats: flat and dark frames are not used."
+        )
+        return None, None
+    size = (projections.shape[1], projections.shape[2])
+    flats, darks = (source.frames(f"/exchange/{name}", size) for name in ("data_white", "data_dark"))
+    tell_missing(source, flats, darks)
+    return flats, darks
+
+
+def _flat_times(source: Source, flats: H5Frames | None, theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """When each flat was taken, from the angle the sample then stood at; all before the scan when that is not told."""
+    if flats is None:
+        return np.empty(0)
+    count = flats.shape[0]
+    found = source.values("/exchange/theta_white")
+    if found is None or found[0].size != count or not (np.all(np.diff(theta) > 0) or np.all(np.diff(theta) < 0)):
+        return np.full(count, -0.5)
+    turned = radians(source, *found)
+    rising = 1.0 if theta[-1] >= theta[0] else -1.0
+    return np.asarray(np.searchsorted(rising * theta, rising * turned), np.float64) - 0.5

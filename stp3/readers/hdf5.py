@@ -1,0 +1,211 @@
+"""What HDF5 readers share: safe opening, links kept inside the scan's folder, frames read lazily, units."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.errors import ScanFault
+
+SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx")
+_LINKS = 16  # a chain of links longer than this goes round in a circle
+
+
+def scan_file(path: Path) -> Path:
+    """The HDF5 file meant by a path: itself, or the only one in a folder. Raises ScanFault."""
+    if not path.is_dir():
+        return path
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+    if not files:
+        raise ScanFault(f"The folder has no file ending in {', '.join(SUFFIXES)}.")
+    if len(files) > 1:
+        some = ", ".join(file.name for file in files[:5]) + (", ..." if len(files) > 5 else "")
+        raise ScanFault(f"The folder has {len(files)} HDF5 files; give one of them: {some}.")
+    return files[0]
+
+
+def misfit(path: Path) -> str | None:
+    """Why there is no HDF5 file, None when there is one; a pipe is not waited for."""
+    try:
+        file = scan_file(path)
+        if not stat.S_ISREG(file.stat().st_mode):
+            return "It is not a regular file."
+        with open(file, "rb"):
+            return None if h5py.is_hdf5(file) else "It is not an HDF5 file."
+    except ScanFault as fault:
+        return str(fault)
+    except OSError as error:
+        return f"It cannot be read: {os.strerror(error.errno or 0)}."
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The HDF5 file, open for reading without a lock. Raises ScanFault; never waits on a pipe or device."""
+    if reason := misfit(path):
+        raise ScanFault(f"{path} cannot be opened. {reason}")
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        if "truncated file" in str(error):
+            raise ScanFault(
+                f"{path} is cut short: it ends before its own table of contents says. Copy it again."
+            ) from error
+        raise ScanFault(f"{path} is damaged: {_first_line(error)}. Copy it again.") from error
+    with file:
+        yield file
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a dataset really is, all links followed: never outside the folder of the scan."""
+
+    file: Path
+    name: str
+
+
+def locate(
+    file: h5py.File, name: str, root: Path, links: int = _LINKS, kind: type[h5py.HLObject] = h5py.Dataset
+) -> Place | None:
+    """Where the dataset (or group, by `kind`) of that name is, None when there is none.
+
+    `root` is the folder that links must not leave. Raises ScanFault for links that may not be followed.
+    """
+    group: Any = file
+    parts = [part for part in name.split("/") if part]
+    for number, part in enumerate(parts):
+        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
+        if link is None:
+            return None
+        rest = "/".join(parts[number + 1 :])
+        if not isinstance(link, h5py.HardLink):
+            if not links:
+                raise ScanFault(f"the links at {name} go round in a circle.")
+            return _follow(file, group, link, rest, root, links - 1, kind)
+        group = group[part]
+    if not isinstance(group, kind):
+        return None
+    if isinstance(group, h5py.Dataset):
+        check_storage(group, root, links)
+    return Place(Path(os.path.realpath(file.filename)), group.name)
+
+
+def _follow(
+    file: h5py.File, group: h5py.Group, link: Any, rest: str, root: Path, links: int, kind: type[h5py.HLObject]
+) -> Place | None:
+    base = "" if link.path.startswith("/") else group.name
+    target = f"{base}/{link.path}/{rest}"
+    if isinstance(link, h5py.SoftLink):
+        return locate(file, target, root, links, kind)
+    with opened(inside(root, Path(file.filename), link.filename)) as other:
+        return locate(other, f"{link.path}/{rest}", root, links, kind)
+
+
+def inside(root: Path, holder: Path, filename: str) -> Path:
+    """The file that `holder` refers to, when it exists under `root`. Raises ScanFault."""
+    real = Path(os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(holder)), filename)))  # noqa: PTH118,PTH120
+    if not real.is_relative_to(os.path.realpath(root)):
+        raise ScanFault(f"the scan refers to {filename}, which is outside its folder. Copy the data into the folder.")
+    if not real.is_file():
+        raise ScanFault(f"the scan refers to {filename}, which does not exist. Copy it into the folder of the scan.")
+    return real
+
+
+def check_storage(dataset: h5py.Dataset, root: Path, links: int = _LINKS) -> None:
+    """Raises ScanFault when the values lie in raw files, or in other files that are missing or outside `root`."""
+    if dataset.external:
+        raise ScanFault(f"{dataset.name} keeps its values in a raw file outside HDF5, which is not allowed.")
+    if not dataset.is_virtual:
+        return
+    holder = Path(dataset.file.filename)
+    for filename, name in {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}:
+        if not links or "%" in filename:
+            raise ScanFault(f"{dataset.name} is put together from {filename} in a way that STP3 does not follow.")
+        with opened(holder if filename == "." else inside(root, holder, filename)) as other:
+            if locate(other, name, root, links - 1) is None:
+                raise ScanFault(f"{dataset.name} needs {name} of {filename}, which does not exist.")
+
+
+def missing_share(dataset: h5py.Dataset) -> float:
+    """The share of the dataset (0 to 1) that was never written: it reads as zeros without an error."""
+    if dataset.is_virtual:
+        return _unmapped_share(dataset)
+    if dataset.chunks is None:
+        return 0.0 if dataset.id.get_storage_size() or not dataset.size else 1.0
+    expected = int(np.prod([-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)]))
+    return float(1 - dataset.id.get_num_chunks() / expected) if expected else 0.0
+
+
+def _unmapped_share(dataset: h5py.Dataset) -> float:
+    """For a virtual dataset whose sources `check_storage` has seen: what no source covers, or a source lacks."""
+    sources = dataset.virtual_sources()
+    covered = sum(int(source.vspace.get_select_npoints()) for source in sources)
+    lacking = [max(1 - covered / dataset.size, 0.0)]
+    folder = Path(dataset.file.filename).parent
+    for filename, name in {(source.file_name, source.dset_name) for source in sources}:
+        with opened(Path(dataset.file.filename) if filename == "." else folder / filename) as other:
+            lacking.append(missing_share(other[name]))
+    return max(lacking)
+
+
+@dataclass(frozen=True, eq=False)
+class H5Frames:
+    """Frames of a 3-D dataset (frame, row, column), opened for each read; `numbers` picks some of its frames."""
+
+    place: Place
+    stored_shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    numbers: NDArray[np.intp] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        frames = self.stored_shape[0] if self.numbers is None else len(self.numbers)
+        return (frames, *self.stored_shape[1:])
+
+    def read(self, rows: range | None = None, frames: NDArray[np.intp] | None = None) -> NDArray[Any]:
+        """Frames as stored, shape (frames, rows, columns). Raises ScanFault when the file can no longer be read."""
+        rows = range(self.shape[1]) if rows is None else rows
+        chosen = np.arange(self.shape[0]) if frames is None else np.asarray(frames, np.intp)
+        numbers = chosen if self.numbers is None else self.numbers[chosen]
+        if np.any(np.diff(numbers) <= 0):
+            once, back = np.unique(numbers, return_inverse=True)
+            return self._read(rows, once)[back]
+        return self._read(rows, numbers)
+
+    def _read(self, rows: range, numbers: NDArray[np.intp]) -> NDArray[Any]:
+        out = np.empty((len(numbers), len(rows), self.shape[2]), self.dtype)
+        try:
+            with opened(self.place.file) as file:
+                dataset = file[self.place.name]
+                for start, run in even_runs(numbers):
+                    wanted = np.s_[run.start : run.stop : run.step, rows.start : rows.stop]
+                    dataset.read_direct(out, wanted, np.s_[start : start + len(run)])
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ScanFault(f"{self.place.file} can no longer be read: {_first_line(error)}.") from error
+        return out
+
+
+def even_runs(numbers: NDArray[np.intp]) -> Iterator[tuple[int, range]]:
+    """Rising numbers as few evenly spaced ranges, each with the position of its first: HDF5 reads each at once."""
+    steps = np.diff(numbers)
+    changes = np.append(np.flatnonzero(np.diff(steps)) + 1, len(steps))
+    start = 0
+    while start < len(numbers):
+        if start == len(numbers) - 1:
+            yield start, range(int(numbers[start]), int(numbers[start]) + 1)
+            return
+        last = int(changes[np.searchsorted(changes, start, side="right")]) if start < len(steps) else start
+        yield start, range(int(numbers[start]), int(numbers[last]) + 1, int(steps[start]))
+        start = last + 1

@@ -1,0 +1,136 @@
+"""NXtomo (NeXus): one stack, told apart by image_key: 0 projection, 1 flat, 2 dark, 3 invalid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.errors import ScanFault
+from stp3.readers.hdf5 import H5Frames, misfit, opened, scan_file
+from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, Source, check_order, radians, tell_missing
+from stp3.scan import Scan, ScanIdentity
+
+_PROJECTION, _FLAT, _DARK, _INVALID = 0, 1, 2, 3
+_KEYS = ("image_key", "image_key_control")
+
+
+class NXtomo:
+    """Reads NXtomo files (Diamond, ESRF, DESY and others), with or without their definition."""
+
+    name = "nxtomo"
+
+    def misfit(self, path: Path) -> str | None:
+        """What the file lacks to be NXtomo, in words; None when it is."""
+        if reason := misfit(path):
+            return reason
+        file = scan_file(path)
+        with opened(file) as h5:
+            if _find_detector(Source(h5, file.resolve().parent)) is None:
+                return "It has no entry whose detector has data and an image_key."
+        return None
+
+    def open(self, path: Path) -> Scan:
+        """The scan, read lazily. Raises ScanFault."""
+        file = scan_file(path)
+        identity = ScanIdentity.of(file)
+        with opened(file) as h5:
+            source = Source(h5, file.resolve().parent)
+            return self._read(source, file, identity)
+
+    def _read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
+        if (found := _find_detector(source)) is None:
+            raise ScanFault(f"{file} has no entry whose detector has data and an image_key.")
+        entry, detector = found
+        stack = source.frames(f"{detector}/data")
+        if stack is None:
+            raise ScanFault(f"{file} holds no frames: {detector}/data is empty.")
+        keys = _keys(source, detector, stack.shape[0])
+        flats, darks = (_pick(stack, keys, key) for key in (_FLAT, _DARK))
+        tell_missing(source, flats, darks)
+        theta, projections = _angles(source, entry, stack, keys)
+        return Scan(
+            path=file, format=self.name, identity=identity, projections=projections, theta=theta,
+            flats=flats, darks=darks, flat_times=_flat_times(keys),
+            pixel_size_um=source.quantity("pixel size", LENGTH_UM, (f"{detector}/x_pixel_size",)),
+            energy_kev=source.quantity("energy", ENERGY_KEV, _energies(entry)),
+            distance_mm=source.quantity("distance", LENGTH_MM, (f"{detector}/distance",)),
+            sample=source.text(f"{entry}/sample/name", f"{entry}/title"), problems=tuple(source.problems),
+        )  # fmt: skip
+
+
+def _energies(entry: str) -> tuple[str, ...]:
+    beams = ("instrument/beam/incident_energy", "beam/incident_energy", "sample/beam/incident_energy")
+    return tuple(
+        f"{entry}/{name}" for name in (*beams, "instrument/monochromator/energy", "instrument/source/energy_kev")
+    )
+
+
+def _find_detector(source: Source) -> tuple[str, str] | None:
+    """The first entry, at the root or one group down, and its detector: (/entry, /entry/instrument/detector)."""
+    tops = [f"/{name}" for name in source.members("/")]
+    for entry in (*tops, *(f"{top}/{name}" for top in tops for name in source.members(top))):
+        detectors = sorted(source.members(f"{entry}/instrument"), key=lambda name: name != "detector")
+        for place in (*(f"{entry}/instrument/{detector}" for detector in detectors), f"{entry}/data"):
+            if any(source.locate(f"{place}/{key}") for key in _KEYS) and source.locate(f"{place}/data"):
+                return entry, place
+    return None
+
+
+def _keys(source: Source, detector: str, frames: int) -> NDArray[np.int64]:
+    """What each frame is. Raises ScanFault when there are fewer keys than frames."""
+    found = next(found for key in _KEYS if (found := source.values(f"{detector}/{key}")) is not None)
+    keys = np.asarray(found[0], np.int64).ravel()
+    if len(keys) < frames:
+        raise ScanFault(f"the image_key tells what {len(keys)} frames are, the stack has {frames}.")
+    if len(keys) > frames:
+        source.tell(
+            "red", f"The image_key announces {len(keys)} frames, the stack has {frames}: the scan is not complete."
+        )
+    keys = keys[:frames]
+    if invalid := int((keys == _INVALID).sum()):
+        source.tell("info", f"{invalid} frames are marked as invalid and left out.")
+    return keys
+
+
+def _pick(stack: H5Frames, keys: NDArray[np.int64], key: int) -> H5Frames | None:
+    numbers = np.flatnonzero(keys == key)
+    return replace(stack, numbers=numbers) if len(numbers) else None
+
+
+def _angles(
+    source: Source, entry: str, stack: H5Frames, keys: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], H5Frames]:
+    """The angle of each projection in radians, and the projections. Raises ScanFault when there are none."""
+    projections = _pick(stack, keys, _PROJECTION)
+    if projections is None or projections.numbers is None:
+        raise ScanFault("no frame has the image_key 0: there are no projections.")
+    count = len(projections.numbers)
+    names = (f"{entry}/sample/rotation_angle", f"{entry}/data/rotation_angle")
+    found = next((found for name in names if (found := source.values(name)) is not None and found[0].size), None)
+    if found is None:
+        source.tell(
+            "amber", f"The file states no angles: 0 to 180 degrees inclusive are taken for its {count} projections."
+        )
+        return np.linspace(0, np.pi, count), projections
+    values, unit = found
+    if len(values) == len(keys):
+        values = values[projections.numbers]
+    elif len(values) > len(keys):
+        source.tell(
+            "amber", f"The file states {len(values)} angles for {len(keys)} frames: the first {len(keys)} are used."
+        )
+        values = values[projections.numbers]
+    elif len(values) != count:
+        raise ScanFault(f"the file states {len(values)} angles for {len(keys)} frames, {count} of them projections.")
+    theta = radians(source, values, unit)
+    check_order(source, theta)
+    return theta, projections
+
+
+def _flat_times(keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each flat on the axis of projection numbers: between those before and those after it in the stack."""
+    before = np.searchsorted(np.flatnonzero(keys == _PROJECTION), np.flatnonzero(keys == _FLAT))
+    return np.asarray(before, np.float64) - 0.5

@@ -1,0 +1,162 @@
+"""Values beside the frames: read through allowed links only, converted from the units the file states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.errors import ScanFault
+from stp3.readers.hdf5 import H5Frames, Place, locate, missing_share, opened
+from stp3.scan import Level, Problem
+
+_MOST_VALUES = 10_000_000
+_METRES = {
+    "m": 1.0, "meter": 1.0, "metre": 1.0, "mm": 1e-3, "millimeter": 1e-3, "millimetre": 1e-3, "cm": 1e-2,
+    "um": 1e-6, "micron": 1e-6, "micrometer": 1e-6, "micrometre": 1e-6, "nm": 1e-9, "nanometer": 1e-9,
+}  # fmt: skip
+LENGTH_UM = {name: value * 1e6 for name, value in _METRES.items()}
+LENGTH_MM = {name: value * 1e3 for name, value in _METRES.items()}
+ENERGY_KEV = {"ev": 1e-3, "kev": 1.0, "mev": 1e3, "j": 1 / 1.602176634e-16}
+
+
+@dataclass
+class Source:
+    """One scan file while it is being opened: what is found in it and what the user should know about it."""
+
+    file: h5py.File
+    root: Path
+    problems: list[Problem] = field(default_factory=list)
+
+    def tell(self, level: Level, text: str) -> None:
+        self.problems.append(Problem(level, text))
+
+    def locate(self, name: str) -> Place | None:
+        return locate(self.file, name, self.root)
+
+    def members(self, name: str) -> list[str]:
+        """The names in a group; none when there is no such group or its link may not be followed."""
+        try:
+            place = locate(self.file, name, self.root, kind=h5py.Group)
+        except ScanFault:
+            return []
+        if place is None:
+            return []
+        with opened(place.file) as file:
+            return list(file[place.name])
+
+    def values(self, name: str) -> tuple[NDArray[Any], str] | None:
+        """An array and its unit (lower case, "" when none is stated), or None when there is none."""
+        if (place := self.locate(name)) is None:
+            return None
+        with opened(place.file) as file:
+            dataset = file[place.name]
+            if dataset.size is None or dataset.size > _MOST_VALUES:
+                raise ScanFault(f"{name} holds {dataset.size} values; at most {_MOST_VALUES} are expected there.")
+            return np.asarray(dataset[()]), unit_of(dataset)
+
+    def attribute(self, name: str, key: str) -> str:
+        """A dataset's attribute as text, "" when there is none."""
+        if (place := self.locate(name)) is None:
+            return ""
+        with opened(place.file) as file:
+            return attribute_of(file[place.name], key)
+
+    def text(self, *names: str) -> str:
+        """The first text found under those names, on one line, or ""."""
+        for name in names:
+            if (found := self.values(name)) is not None and found[0].size:
+                value = found[0].ravel()[0]
+                words = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+                return "".join(letter for letter in " ".join(words.split()) if letter.isprintable())[:200]
+        return ""
+
+    def quantity(self, what: str, units: Mapping[str, float], names: Iterable[str]) -> float | None:
+        """The first positive number found under those names, converted; says so when its unit is not known."""
+        for name in names:
+            found = self.values(name)
+            if found is None or not found[0].size or found[0].dtype.kind not in "iuf":
+                continue
+            value, unit = float(found[0].ravel()[0]), found[1]
+            if not (np.isfinite(value) and value > 0):
+                continue
+            if (factor := units.get(unit, units.get(unit.removesuffix("s")))) is not None:
+                return value * factor
+            stated = f'the unit "{unit}"' if unit else "no unit"
+            self.tell("amber", f"The {what} in {name} ({value:g}) has {stated}: it is left out.")
+            return None
+        return None
+
+    def frames(self, name: str, required: tuple[int, int] | None = None) -> H5Frames | None:
+        """The stack of that name, None when there is none or it is empty. Raises ScanFault when it is no stack.
+
+        `required` are the rows and columns it must have. Frames never written are told as a red problem.
+        """
+        if (place := self.locate(name)) is None:
+            return None
+        with opened(place.file) as file:
+            dataset = file[place.name]
+            if dataset.ndim != 3 or dataset.dtype.kind not in "iuf":
+                raise ScanFault(
+                    f"{name} should be a stack of frames in 3 dimensions, it has {dataset.ndim} ({dataset.dtype})."
+                )
+            if not dataset.size:
+                return None
+            if required and dataset.shape[1:] != required:
+                raise ScanFault(
+                    f"the frames of {name} have {dataset.shape[1:]} rows and columns, the projections {required}."
+                )
+            if missing := missing_share(dataset):
+                self.tell(
+                    "red", f"{missing:.2%} of {name} were never written and read as zeros: the file is not complete."
+                )
+            return H5Frames(place, dataset.shape, dataset.dtype)
+
+
+def attribute_of(dataset: h5py.Dataset, key: str) -> str:
+    """The first value of an attribute as text, "" when there is none."""
+    values = np.asarray(dataset.attrs.get(key, "")).ravel()
+    value = values[0] if values.size else ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def unit_of(dataset: h5py.Dataset) -> str:
+    """The attribute `units` in lower case with a plain u for micro, or ""."""
+    return attribute_of(dataset, "units").strip().lower().replace("µ", "u").replace("μ", "u")
+
+
+def radians(source: Source, angles: NDArray[Any], unit: str) -> NDArray[np.float64]:
+    """Angles in radians; degrees unless the unit says otherwise. Raises ScanFault for angles that are no numbers."""
+    angles = np.asarray(angles, np.float64).ravel()
+    if not np.isfinite(angles).all():
+        raise ScanFault(f"{int((~np.isfinite(angles)).sum())} of {len(angles)} angles are not numbers.")
+    if unit.startswith("rad"):
+        return angles
+    span = float(np.ptp(angles)) if len(angles) else 0.0
+    if not unit and 0 < span < 6.5:
+        source.tell("amber", f"The angles span {span:.3f} degrees and state no unit. Were they meant in radians?")
+    return np.deg2rad(angles)
+
+
+def check_order(source: Source, theta: NDArray[np.float64]) -> None:
+    """Tells when angles repeat or run back and forth."""
+    steps = np.diff(theta)
+    if repeated := len(theta) - len(np.unique(theta)):
+        source.tell("amber", f"{repeated} of {len(theta)} angles occur more than once.")
+    if (steps > 0).any() and (steps < 0).any():
+        source.tell("amber", "The angles are not in order; each projection is used at its own angle.")
+
+
+def tell_missing(source: Source, flats: H5Frames | None, darks: H5Frames | None) -> None:
+    """Tells which references the scan lacks and what that means."""
+    if flats is None:
+        source.tell(
+            "amber", "The scan has no flat frames: the beam is taken as even, grey values are not quantitative."
+        )
+    if darks is None:
+        source.tell("amber", "The scan has no dark frames: the detector's offset is taken as zero.")
