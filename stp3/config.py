@@ -4,6 +4,7 @@ STP3_VISITS  JSON list of {"id", "title", "data_root"}: the visits whose scans m
 STP3_DATA    a folder of scans, for work without a hub
 STP3_JOBS    where run directories are kept (default ~/.local/share/stp3/jobs)
 STP3_THREADS threads for previews (default: the processors this process may use)
+STP3_PROFILES a YAML file of the site's own cluster profiles, beside the shipped ones
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+_JOB_ENVIRONMENT = (
+    "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TZ", "USER",
+    "VIRTUAL_ENV", "STP3_DATA", "STP3_PROFILES", "STP3_VISITS",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,3 +52,13 @@ def download_url(job_id: str) -> str:
     """Where this user's server hands out the volume of a job; empty without a hub."""
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
     return f"{prefix}download/{job_id}" if prefix else ""
+
+
+def profiles_file() -> Path | None:
+    """The site's own cluster profiles, if it has any."""
+    return Path(name) if (name := os.environ.get("STP3_PROFILES")) else None
+
+
+def job_environment() -> dict[str, str]:
+    """What of this environment a job's processes get: a list, so that no token of the hub comes along."""
+    return {name: os.environ[name] for name in _JOB_ENVIRONMENT if name in os.environ}

@@ -1,0 +1,220 @@
+"""Starts jobs and reads how they stand. The work is done by a detached driver; this process may end at any time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stp3 import config
+from stp3.cluster.profiles import Profile, find_profile
+from stp3.cluster.run_folder import ID_PATTERN, JobState, RunFolder, Spec, new_id
+from stp3.durable import remove_unfinished, sync_folder, write_json
+from stp3.errors import Stp3Error, UsageFault
+from stp3.plan import check_rows
+from stp3.provenance import now, user_name
+from stp3.recipe import Recipe
+from stp3.scan import Scan, open_scan
+from stp3.volume import check_free
+from stp3.writers import find_writer
+
+_START_SECONDS = 20.0
+_SILENCE_SECONDS = 120.0  # a driver on another host that is this late with its state is taken for lost
+
+
+class Job:
+    """One reconstruction and its run directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._run = RunFolder(folder)
+
+    @property
+    def id(self) -> str:
+        return self._run.id
+
+    @property
+    def folder(self) -> Path:
+        return self._run.folder
+
+    @property
+    def output(self) -> Path:
+        """Where the volume goes."""
+        return Path(self._run.spec().output)
+
+    def state(self) -> JobState:
+        """How the job stands; a job whose driver is gone shows as interrupted. Raises Stp3Error."""
+        state = self._run.state()
+        if state.is_over or self._is_driven(state):
+            return state
+        state = self._run.state()  # it may have ended between the two looks
+        return state if state.is_over else state.model_copy(update=_INTERRUPTED)
+
+    def cancel(self) -> None:
+        """Stops the job; finished slices stay. Raises UsageFault when it is over already."""
+        state = self.state()
+        if state.state in ("done", "failed", "cancelled"):
+            raise UsageFault(f"job {self.id} is {state.state}; there is nothing to cancel.")
+        self._run.cancel_file.touch(mode=0o600)
+        if state.state == "interrupted":
+            self._cancel_undriven(state)
+
+    def resume(self) -> None:
+        """Goes on with a job that failed, was cancelled or interrupted; finished slabs are kept. Raises Stp3Error."""
+        state = self.state()
+        if not state.is_over or state.state == "done":
+            raise UsageFault(f"job {self.id} is {state.state}; only a stopped job can be resumed.")
+        self._run.cancel_file.unlink(missing_ok=True)
+        _start(self._run)
+
+    def log(self) -> str:
+        """What the driver wrote, with the time of each line."""
+        try:
+            return self._run.log_file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def wait(self, seconds: float | None = None) -> JobState:
+        """The state once the job is over, or after that many seconds."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not (state := self.state()).is_over and (deadline is None or time.monotonic() < deadline):
+            time.sleep(0.1)
+        return state
+
+    def _is_driven(self, state: JobState) -> bool:
+        if state.pid is None:
+            return _age_seconds(state.updated or state.created) < _START_SECONDS
+        if state.host != platform.node():
+            return _age_seconds(state.updated) < _SILENCE_SECONDS
+        return _is_driver(state.pid, self.id)
+
+    def _cancel_undriven(self, state: JobState) -> None:
+        with self._run.locked():
+            remove_unfinished(Path(state.output))
+            shutil.rmtree(self._run.private, ignore_errors=True)
+            changes = {"state": "cancelled", "stage": "cancelled", "ended": now(), "pid": None, "seconds_left": None}
+            self._run.write_state(state.model_copy(update=changes))
+
+
+_INTERRUPTED = {
+    "state": "interrupted",
+    "stage": "interrupted",
+    "seconds_left": None,
+    "error": "the driver of this job ended without a word (killed, or the machine was restarted). Resume the job.",
+}
+
+
+def submit(
+    scan_path: str | os.PathLike[str],
+    recipe: Recipe,
+    *,
+    output: Path | None = None,
+    rows: range | None = None,
+    profile: str | Profile = "local",
+    format: str = "tiff",
+    jobs_folder: Path | None = None,
+    user: str = "",
+) -> Job:
+    """A job that is recorded on disk and whose driver runs. Raises UsageFault, ScanFault or Stp3Error."""
+    scan = open_scan(scan_path)
+    chosen = profile if isinstance(profile, Profile) else find_profile(profile)
+    find_writer(format)
+    rows_wanted = check_rows(scan, rows)
+    name = new_id()
+    folder = (jobs_folder or config.jobs_folder()).absolute() / name
+    target = Path(output).absolute() if output else folder / "volume"
+    check_free(target, name)
+    spec = Spec(
+        id=name,
+        scan=str(Path(scan_path).absolute()),
+        recipe=recipe.as_dict(),
+        rows=(rows_wanted.start, rows_wanted.stop),
+        output=str(target),
+        format=format,
+        profile=chosen,
+        user=user or user_name(),
+    )
+    run = _record(folder, spec, scan)
+    _start(run)
+    return Job(run.folder)
+
+
+def list_jobs(jobs_folder: Path | None = None) -> list[Job]:
+    """All jobs, the newest first."""
+    folder = jobs_folder or config.jobs_folder()
+    if not folder.is_dir():
+        return []
+    return [Job(path) for path in sorted(folder.iterdir(), reverse=True) if ID_PATTERN.fullmatch(path.name)]
+
+
+def find_job(id: str, jobs_folder: Path | None = None) -> Job:
+    """The job of that name. Raises UsageFault."""
+    folder = jobs_folder or config.jobs_folder()
+    if not ID_PATTERN.fullmatch(id) or not (folder / id).is_dir():
+        raise UsageFault(f'there is no job "{id}". `stp3 jobs list` shows all.')
+    return Job(folder / id)
+
+
+def _record(folder: Path, spec: Spec, scan: Scan) -> RunFolder:
+    """The run directory, there complete or not at all."""
+    rows = spec.rows or (0, scan.rows)
+    state = JobState(
+        id=spec.id, state="waiting", scan=spec.scan, sample=scan.sample or scan.path.stem, output=spec.output,
+        format=spec.format, user=spec.user, profile=spec.profile.name, rows=rows, rows_total=rows[1] - rows[0],
+        stage="waiting for its driver", created=now(), host=platform.node(),
+    )  # fmt: skip
+    draft = RunFolder(folder.with_name(f".{spec.id}.part"))
+    try:
+        draft.folder.mkdir(mode=0o700, parents=True)
+        draft.write_state(state)
+        write_json(draft.spec_file, spec.model_dump(mode="json"))
+        draft.folder.rename(folder)
+    except OSError as error:
+        raise Stp3Error(f"no job can be recorded in {folder.parent}: {os.strerror(error.errno or 0)}.") from error
+    sync_folder(folder.parent)
+    return RunFolder(folder)
+
+
+def _start(run: RunFolder) -> None:
+    """Starts the driver; returns once it holds the lock and says so. Raises Stp3Error when it fails at once."""
+    with open(run.log_file, "ab") as log:
+        driver = subprocess.Popen(
+            [sys.executable, "-m", "stp3.cluster.driver", str(run.folder)],
+            cwd=run.folder,
+            env=config.job_environment() | {"TMPDIR": str(run.private)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            umask=0o077,
+        )
+    threading.Thread(target=driver.wait, daemon=True).start()  # so that no zombie stays
+    deadline = time.monotonic() + _START_SECONDS
+    while run.state().pid != driver.pid:
+        if driver.poll() is not None and run.state().pid != driver.pid:
+            raise Stp3Error(f"the job's driver ended at once: {_last_line(run.log_file)}")
+        if time.monotonic() > deadline:
+            raise Stp3Error(f"the job's driver did not start within {_START_SECONDS:.0f} s. See {run.log_file}.")
+        time.sleep(0.02)
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"it said nothing (see {path})."
+
+
+def _is_driver(pid: int, job_id: str) -> bool:
+    """True when that process is the driver of this job (a number may have been given to another process)."""
+    try:
+        return job_id.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()  # empty for a process that has ended
+    except OSError:
+        return False
+
+
+def _age_seconds(moment: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()

@@ -1,0 +1,107 @@
+"""Workers on this machine: one process each, talking over TLS with keys of this job alone."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import dask
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster, Worker
+
+from stp3.cluster.pool import Pool
+from stp3.cluster.profiles import Profile, Size, size
+
+_CLOSING_SECONDS = 1.5
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class _NoPages:
+    """Takes Dask's HTTP server away: it would answer anybody on this machine, TLS or not."""
+
+    def start_http_server(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+class QuietScheduler(_NoPages, Scheduler):
+    """A scheduler with no port but the encrypted one."""
+
+
+class QuietWorker(_NoPages, Worker):
+    """A worker with no port but the encrypted one."""
+
+
+@asynccontextmanager
+async def open_local(profile: Profile, private: Path) -> AsyncIterator[Pool]:
+    """A cluster of this machine's processes. See `open_cluster`."""
+    sized = size(profile)
+    dask.config.refresh(paths=[], env={})  # a user's own Dask settings must not change what a job does
+    with dask.config.set(_settings(sized)):
+        cluster = _cluster(sized, private)
+        try:
+            await cluster
+            client = Client(cluster, asynchronous=True, set_as_default=False)  # type: ignore[no-untyped-call]
+            async with client:
+                yield Pool(client, sized)
+        finally:
+            await _close(cluster)
+
+
+def _settings(sized: Size) -> dict[str, Any]:
+    threads = {name: str(sized.threads) for name in _THREAD_VARIABLES}
+    return {
+        "distributed.nanny.pre-spawn-environ": threads,
+        # Arrays inside a running step are nothing Dask could spill; only the last line of defence stays.
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.terminate": 0.95,
+        "distributed.scheduler.allowed-failures": 2,
+        "distributed.admin.system-monitor.gil.enabled": False,
+        "distributed.worker.profile.enabled": False,
+    }
+
+
+def _cluster(sized: Size, private: Path) -> SpecCluster:
+    security = Security.temporary()  # type: ignore[no-untyped-call]
+    common = {"host": "127.0.0.1", "protocol": "tls://", "security": security, "dashboard": False}
+    options = {
+        **common,
+        "nthreads": 1,
+        "memory_limit": sized.memory_bytes,
+        "local_directory": str(private),
+        "worker_class": QuietWorker,
+        "silence_logs": "ERROR",
+    }
+    worker = {"cls": Nanny, "options": options}
+    scheduler = {"cls": QuietScheduler, "options": {**common, "port": 0}}
+    return SpecCluster(  # type: ignore[no-untyped-call]
+        workers=dict.fromkeys(range(sized.workers), worker),
+        scheduler=scheduler,
+        worker=worker,
+        security=security,
+        asynchronous=True,
+        silence_logs=False,
+    )
+
+
+async def _close(cluster: SpecCluster) -> None:
+    """Ends all workers at once: what they have on disk is complete, and a running step cannot be asked to stop."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+    _kill_children()
+    with suppress(asyncio.TimeoutError, OSError, AssertionError):
+        await asyncio.wait_for(cast(Awaitable[None], cluster.close()), _CLOSING_SECONDS)
+    _kill_children()
+
+
+def _kill_children() -> None:
+    for child in multiprocessing.active_children():
+        if child.pid:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)

@@ -1,0 +1,74 @@
+"""What workers do. Scans are read here and nowhere else: a file that crashes its reader costs a worker, not a job."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from stp3.cluster.profiles import Size
+from stp3.cluster.run_folder import RunFolder, Spec
+from stp3.errors import ScanFault, Stp3Error
+from stp3.plan import Plan, resolve
+from stp3.provenance import provenance
+from stp3.recipe import Recipe
+from stp3.run import complete, write_slab
+from stp3.scan import open_scan
+from stp3.writers import SlabRecord, Writer
+
+_SLAB_SHARE = 0.6  # of a worker's memory; the rest is Python, the libraries and what a writer copies
+_SLABS_A_WORKER = 4
+
+
+def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:
+    """The plan of a new job, and as plain data all that was measured for it. Raises UsageFault or ScanFault."""
+    scan = open_scan(spec.scan)
+    recipe = Recipe.from_dict(spec.recipe)
+    rows = range(*spec.rows) if spec.rows else None
+    budget = int(sized.memory_bytes * _SLAB_SHARE)
+    plan = resolve(recipe, scan, rows=rows, memory_bytes=budget, threads=sized.threads)
+    plan = replace(plan, slab_rows=_slab_rows(plan, spec, sized))
+    return plan, {
+        "identity": asdict(scan.identity),
+        "recipe": plan.recipe.as_dict(),
+        "rows": [plan.rows.start, plan.rows.stop],
+        "slab_rows": plan.slab_rows,
+        "provenance": provenance(plan, recipe, user=spec.user, job=spec.id),
+    }
+
+
+def reopen_job(spec: Spec, resolved: dict[str, Any]) -> Plan:
+    """The plan of a job that was begun before; measures nothing. Raises ScanFault when the scan is another one."""
+    scan = open_scan(spec.scan)
+    if asdict(scan.identity) != resolved["identity"]:
+        raise ScanFault(f"{spec.scan} is no longer the file that this job began with. Start a new job for it.")
+    return Plan(scan, Recipe.from_dict(resolved["recipe"]), range(*resolved["rows"]), resolved["slab_rows"])
+
+
+def reconstruct(folder: Path, fence: int, plan: Plan, writer: Writer, rows: range, threads: int) -> SlabRecord:
+    """Reconstructs and stores one slab for the driver with that fencing number. Raises Stp3Error."""
+    return write_slab(plan, writer, rows, threads, before_write=lambda: check_fence(folder, fence))
+
+
+def is_intact(output: Path, record: SlabRecord) -> bool:
+    """True when the slab's files are there with the bytes that were journalled."""
+    return all(unit.is_intact(output) for unit in record.units)
+
+
+def complete_job(folder: Path, fence: int, writer: Writer, records: list[SlabRecord], owner: str) -> None:
+    """Makes the finished volume. Raises Stp3Error."""
+    check_fence(folder, fence)
+    complete(writer, records, owner)
+
+
+def check_fence(folder: Path, fence: int) -> None:
+    """Raises Stp3Error when another driver has taken the job over."""
+    if RunFolder(folder).fence() != fence:
+        raise Stp3Error("another driver has taken this job over; nothing more is written for the old one.")
+
+
+def _slab_rows(plan: Plan, spec: Spec, sized: Size) -> int:
+    """Rows of a slab: within memory, and low enough that all workers have something to do and progress shows."""
+    share = -(-len(plan.rows) // (_SLABS_A_WORKER * sized.workers))
+    wanted = spec.profile.slab_rows or max(share, 2 * plan.halo, 1)
+    return min(plan.slab_rows, wanted)

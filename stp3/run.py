@@ -1,0 +1,123 @@
+"""Runs a plan on all rows: in this process here, on a cluster in `stp3.cluster`; both write slabs by `write_slab`."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stp3 import config
+from stp3.durable import remove_unfinished
+from stp3.engine import run_slab
+from stp3.errors import Stp3Error
+from stp3.plan import Plan, resolve
+from stp3.provenance import provenance
+from stp3.recipe import Recipe
+from stp3.scan import Scan
+from stp3.volume import Volume, check_free, check_space, claim, describe, open_volume
+from stp3.writers import Layout, SlabRecord, Writer, find_writer
+
+Progress = Callable[[int, int], None]
+
+
+def run(
+    scan: Scan,
+    recipe: Recipe,
+    folder: str | os.PathLike[str],
+    *,
+    rows: range | None = None,
+    format: str = "tiff",
+    memory_bytes: int | None = None,
+    threads: int | None = None,
+    on_progress: Progress | None = None,
+) -> Volume:
+    """The volume of a scan, reconstructed in this process into a new or empty folder.
+
+    `on_progress(rows_done, rows_total)` is called after each slab; it may raise to stop. Raises Stp3Error.
+    """
+    root, owner = Path(folder), uuid.uuid4().hex
+    find_writer(format)
+    check_free(root, owner)
+    workers = threads or config.threads()
+    plan = resolve(recipe, scan, rows=rows, memory_bytes=memory_bytes, threads=workers)
+    writer = begin(plan, root, format, owner, provenance(plan, recipe))
+    records = []
+    try:
+        for slab in plan.slabs():
+            records.append(write_slab(plan, writer, slab, workers))
+            if on_progress:
+                on_progress(slab.stop - plan.rows.start, len(plan.rows))
+        complete(writer, records, owner)
+    finally:
+        remove_unfinished(root)
+    return open_volume(root)
+
+
+def begin(
+    plan: Plan, folder: Path, format: str, owner: str, provenance: Mapping[str, Any], *, bytes_there: int = 0
+) -> Writer:
+    """The writer of a volume whose folder is claimed and described; the same owner may begin it again.
+
+    Raises UsageFault when the folder is taken, Stp3Error when the disk has no room for it.
+    """
+    writer = find_writer(format)(
+        Layout(
+            folder=folder,
+            format=format,
+            rows=plan.rows,
+            slab_rows=plan.slab_rows,
+            slice_shape=(plan.scan.columns, plan.scan.columns),
+            dtype=plan.dtype,
+            voxel_size_um=plan.scan.pixel_size_um,
+            grey_range=grey_range(plan),
+            fingerprint=plan.recipe.fingerprint,
+            recipe=plan.recipe.to_yaml(),
+            provenance=provenance,
+        )
+    )
+    claim(folder, owner)
+    check_space(writer, bytes_there)
+    describe(writer.layout, owner)
+    writer.prepare()
+    return writer
+
+
+def write_slab(
+    plan: Plan, writer: Writer, rows: range, threads: int, *, before_write: Callable[[], None] | None = None
+) -> SlabRecord:
+    """Reconstructs the slab of those rows and stores it; its bytes are on disk when this returns.
+
+    `before_write` may raise to keep the slab from being stored. Raises ScanFault when the scan changed meanwhile
+    (nothing is stored then), Stp3Error when the disk refuses.
+    """
+    start = time.perf_counter()
+    plan.scan.check_unchanged()
+    slices = run_slab(plan, rows, threads=threads)
+    plan.scan.check_unchanged()
+    layout = writer.layout
+    if slices.shape[1:] != layout.slice_shape or slices.dtype != layout.dtype:
+        raise Stp3Error(
+            f"slices came out as {slices.shape[1:]} {slices.dtype}, not {layout.slice_shape} {layout.dtype}."
+        )
+    if before_write:
+        before_write()
+    units = writer.write(rows, slices)
+    return SlabRecord(rows, units, time.perf_counter() - start, os.getpid())
+
+
+def complete(writer: Writer, records: list[SlabRecord], owner: str) -> None:
+    """Makes the finished volume of all slabs. May be called again after a crash. Raises Stp3Error."""
+    files = writer.finish(sorted(records, key=lambda record: record.rows.start))
+    describe(writer.layout, owner, files=files)
+    writer.tidy()
+
+
+def grey_range(plan: Plan) -> tuple[float, float] | None:
+    """The values that the ends of integer slices stand for; None for floats."""
+    if plan.dtype.kind == "f":
+        return None
+    output = plan.recipe.use("output").parameters.model_dump()
+    return float(output["low"]), float(output["high"])

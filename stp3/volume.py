@@ -1,0 +1,187 @@
+"""A volume: the slices of a reconstruction in a folder, with all that is known of how they were made.
+
+`volume.json` stands in the folder from the first moment: whoever puts it there owns the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.durable import Unit, refusal, sync_folder, write_json, write_text
+from stp3.errors import Stp3Error, UsageFault
+from stp3.provenance import now
+from stp3.writers import Layout, Writer, find_writer
+
+_FORMAT = 1
+_DESCRIPTION = "volume.json"
+_RECIPE = "recipe.yaml"
+
+
+class Volume:
+    """The slices in a folder; those that a running job has finished can be read already."""
+
+    def __init__(self, folder: Path, writer: Writer, content: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.is_complete = content.get("state") == "complete"
+        self.files = tuple(Unit(**unit) for unit in content.get("files", []))
+        self._writer = writer
+
+    @property
+    def layout(self) -> Layout:
+        return self._writer.layout
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(z, y, x)."""
+        return self.layout.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.layout.dtype
+
+    @property
+    def rows(self) -> range:
+        """The detector rows, one for each slice."""
+        return self.layout.rows
+
+    @property
+    def voxel_size_um(self) -> float | None:
+        return self.layout.voxel_size_um
+
+    @property
+    def grey_range(self) -> tuple[float, float] | None:
+        """The values that the lowest and the highest integer stand for; None where voxels are stored as floats."""
+        return self.layout.grey_range
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        return self.layout.provenance
+
+    @property
+    def done_rows(self) -> list[int]:
+        """The detector rows whose slices are there, in order."""
+        return self._writer.done_rows()
+
+    def slice(self, z_index: int) -> NDArray[Any]:
+        """One slice as stored, shape (y, x). Raises UsageFault (no such slice) or Stp3Error (not there yet)."""
+        if not 0 <= z_index < len(self.rows):
+            raise UsageFault(
+                f"slice must be between 0 and {len(self.rows) - 1} (the volume has {len(self.rows)}), got {z_index}."
+            )
+        row = self.rows[z_index]
+        try:
+            return self._writer.read(row)
+        except (OSError, KeyError, ValueError) as error:
+            raise Stp3Error(f"slice {z_index} (row {row}) of {self.folder} cannot be read yet: {error}.") from error
+
+    def check_files(self) -> list[str]:
+        """The files of a finished volume that are no longer what was written."""
+        return [unit.path for unit in self.files if not unit.is_intact(self.folder)]
+
+
+def open_volume(folder: str | os.PathLike[str]) -> Volume:
+    """The volume in a folder, finished or not. Raises UsageFault when the folder holds none."""
+    root = Path(folder)
+    content = _described(root)
+    if content is None or "shape" not in content:
+        raise UsageFault(f"{root} holds no volume (there is no complete {_DESCRIPTION} in it).")
+    layout = Layout(
+        folder=root,
+        format=content["format"],
+        rows=range(*content["rows"]),
+        slab_rows=content["slab_rows"],
+        slice_shape=(content["shape"][1], content["shape"][2]),
+        dtype=np.dtype(content["dtype"]),
+        voxel_size_um=content["voxel_size_um"],
+        grey_range=tuple(content["grey_range"]) if content["grey_range"] else None,
+        fingerprint=content["recipe_fingerprint"],
+        recipe=content["recipe"],
+        provenance=content["provenance"],
+    )
+    return Volume(root, find_writer(layout.format)(layout), content)
+
+
+def check_free(folder: Path, owner: str) -> None:
+    """Raises UsageFault when a folder holds anything that is not this owner's own volume."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageFault(f"{folder} is a file. Give a new or empty folder for the volume.")
+    content = _described(folder)
+    if content is not None and owner and content.get("owner") == owner:
+        return
+    if any(not path.name.endswith(".part") for path in folder.iterdir()):
+        raise UsageFault(f"{folder} is not empty; a volume is never written over. Give a new or empty folder.")
+
+
+def claim(folder: Path, owner: str) -> None:
+    """Makes the folder this owner's: of two that ask at the same time one is refused. Raises UsageFault."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        check_free(folder, owner)
+        if _described(folder) is not None:
+            return
+        draft = folder / f".{_DESCRIPTION}.{os.getpid()}.part"
+        draft.write_text(json.dumps({"stp3_volume": _FORMAT, "state": "claimed", "owner": owner}))
+        try:
+            os.link(draft, folder / _DESCRIPTION)
+        finally:
+            draft.unlink()
+        sync_folder(folder)
+    except FileExistsError:
+        raise UsageFault(f"{folder} has just been taken by another job. Give a new or empty folder.") from None
+    except OSError as error:
+        raise refusal(error, folder, 0) from error
+
+
+def check_space(writer: Writer, bytes_there: int = 0) -> None:
+    """Raises Stp3Error when the disk cannot hold what is missing of the volume."""
+    layout = writer.layout
+    needed = int(layout.nbytes * writer.space_factor) - bytes_there
+    free = shutil.disk_usage(layout.folder).free
+    if needed > free:
+        raise Stp3Error(
+            f"the volume needs {needed} bytes ({needed / 2**30:.1f} GiB) in {layout.folder}, the disk has "
+            f"{free} bytes ({free / 2**30:.1f} GiB) free. Free space, choose another folder or fewer rows."
+        )
+
+
+def describe(layout: Layout, owner: str, *, files: Iterable[Unit] | None = None) -> None:
+    """Writes what is known of a volume beside it; with `files` it is complete. Raises Stp3Error."""
+    provenance = dict(layout.provenance) | ({} if files is None else {"ended": now()})
+    content = {
+        "stp3_volume": _FORMAT,
+        "state": "writing" if files is None else "complete",
+        "owner": owner,
+        "format": layout.format,
+        "shape": list(layout.shape),
+        "dtype": layout.dtype.name,
+        "rows": [layout.rows.start, layout.rows.stop],
+        "slab_rows": layout.slab_rows,
+        "voxel_size_um": layout.voxel_size_um,
+        "grey_range": layout.grey_range,
+        "units": "attenuation per column" if layout.grey_range is None else "grey value",
+        "recipe_fingerprint": layout.fingerprint,
+        "recipe": layout.recipe,
+        "provenance": provenance,
+        "files": [asdict(unit) for unit in files or ()],
+    }
+    write_text(layout.folder / _RECIPE, layout.recipe)
+    write_json(layout.folder / _DESCRIPTION, content)
+
+
+def _described(folder: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

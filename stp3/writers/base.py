@@ -1,0 +1,101 @@
+"""What a writer is: it stores the slabs of a volume as units which are complete and durable once it returns.
+
+Workers write different slabs at the same time, each its own units, so no file has two writers and a worker that
+dies leaves finished slabs whole. `finish` makes of them what the user takes home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.durable import Unit
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A volume before its voxels are there: shape (z, y, x) with one slice for each detector row of `rows`."""
+
+    folder: Path
+    format: str
+    rows: range
+    slab_rows: int
+    slice_shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    voxel_size_um: float | None
+    grey_range: tuple[float, float] | None
+    fingerprint: str
+    recipe: str
+    provenance: Mapping[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (len(self.rows), *self.slice_shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all voxels."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def slab_of(self, row: int) -> range:
+        """The rows of the slab that holds a detector row."""
+        start = row - (row - self.rows.start) % self.slab_rows
+        return range(start, min(start + self.slab_rows, self.rows.stop))
+
+
+@dataclass(frozen=True)
+class SlabRecord:
+    """A slab whose bytes are on disk: the files that hold it and the seconds it took."""
+
+    rows: range
+    units: tuple[Unit, ...]
+    seconds: float
+    pid: int
+
+    def as_dict(self) -> dict[str, Any]:
+        units = [asdict(unit) for unit in self.units]
+        return {"rows": [self.rows.start, self.rows.stop], "units": units, "seconds": self.seconds, "pid": self.pid}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> SlabRecord:
+        units = tuple(Unit(unit["path"], unit["bytes"], unit["sha256"]) for unit in content["units"])
+        return cls(range(*content["rows"]), units, content.get("seconds", 0.0), content.get("pid", 0))
+
+
+class Writer:
+    """One format. Subclasses say where slabs go; they hold nothing but the layout and can be pickled."""
+
+    name: ClassVar[str]
+    space_factor: ClassVar[float] = 1.0
+    """Most bytes on disk at a time, in units of the voxels' bytes."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def prepare(self) -> None:
+        """Makes what must exist before the first slab. May be called again."""
+        raise NotImplementedError
+
+    def write(self, rows: range, slices: NDArray[Any]) -> tuple[Unit, ...]:
+        """Stores the slices of a slab, shape (rows, y, x); they are durable when it returns. Raises Stp3Error."""
+        raise NotImplementedError
+
+    def finish(self, records: list[SlabRecord]) -> tuple[Unit, ...]:
+        """The files of the complete volume, made from all slabs. May be called again. Raises Stp3Error."""
+        return tuple(unit for record in records for unit in record.units)
+
+    def tidy(self) -> None:
+        """Takes away what only the running job needed."""
+
+    def done_rows(self) -> list[int]:
+        """The detector rows whose slices can be read, in order."""
+        raise NotImplementedError
+
+    def read(self, row: int) -> NDArray[Any]:
+        """The stored slice of a detector row, shape (y, x). Raises OSError or KeyError when it is not there."""
+        raise NotImplementedError
