@@ -17,11 +17,15 @@ class History:
     past: tuple[Recipe, ...] = ()
     undone: tuple[Recipe, ...] = ()
 
-    def changed(self, recipe: Recipe) -> History:
-        """The history after a change; one that changes nothing leaves it as it is."""
+    def changed(self, recipe: Recipe, *, same_move: bool = False) -> History:
+        """The history after a change; one that changes nothing leaves it as it is.
+
+        With `same_move` the change goes on with the one before (a slider on its way): one undo takes both back.
+        """
         if recipe == self.now:
             return self
-        return History(recipe, (*self.past, self.now)[-_KEPT:])
+        past = self.past if same_move and self.past else (*self.past, self.now)[-_KEPT:]
+        return History(recipe, past)
 
     def undo(self) -> History:
         """One step back, where there is one."""

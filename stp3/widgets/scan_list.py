@@ -46,7 +46,9 @@ def inside(root: DataRoot, path: Path) -> Path:
 def list_scans(root: DataRoot) -> list[ScanFile]:
     """The files that may be scans, newest first; at most 500, four folders deep. Raises UsageFault."""
     if not root.folder.is_dir():
-        raise UsageFault(f"The folder of {root.title or root.id} cannot be opened. Tell the beamline's staff: {root.folder}.")
+        raise UsageFault(
+            f"The folder of {root.title or root.id} cannot be opened. Tell the beamline's staff: {root.folder}."
+        )
     found = []
     for entry in _walk(root.folder):
         if file := _scan_file(root, entry):

@@ -51,7 +51,13 @@ class SliceViewer(anywidget.AnyWidget):  # type: ignore[misc]
         return self._picture[1] if self._picture else None
 
     def show(
-        self, image: NDArray[Any], *, pixel_size_um: float | None = None, unit: str = "", title: str = "", subject: str = ""
+        self,
+        image: NDArray[Any],
+        *,
+        pixel_size_um: float | None = None,
+        unit: str = "",
+        title: str = "",
+        subject: str = "",
     ) -> int:
         """The number of the picture now to be shown; `image` has shape (y, x), any real dtype.
 
@@ -115,5 +121,7 @@ class SliceViewer(anywidget.AnyWidget):  # type: ignore[misc]
 
 
 def _two_numbers(value: Any) -> tuple[float, float] | None:
-    numbers = [one for one in value if isinstance(one, int | float) and math.isfinite(one)] if isinstance(value, list) else []
+    numbers = (
+        [one for one in value if isinstance(one, int | float) and math.isfinite(one)] if isinstance(value, list) else []
+    )
     return (float(numbers[0]), float(numbers[1])) if len(numbers) == 2 and numbers[0] < numbers[1] else None

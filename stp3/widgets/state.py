@@ -69,7 +69,9 @@ def resolve(intention: Intention, subject: Subject) -> Shown:
     row = scan.rows // 2 if intention.row is None else scan.check_row(intention.row)
     first, last = intention.rows or (0, scan.rows)
     if not 0 <= first < last <= scan.rows:
-        raise UsageFault(f"rows must lie within 0 and {scan.rows - 1} (the scan has {scan.rows} rows), got {first} to {last - 1}.")
+        raise UsageFault(
+            f"rows must lie within 0 and {scan.rows - 1} (the scan has {scan.rows} rows), got {first} to {last - 1}."
+        )
     recipe = _with_axis(intention.recipe, subject)
     return Shown(
         scan.path, row, recipe, range(first, last), intention.format,

@@ -40,7 +40,9 @@ def note(level: str, text: str) -> str:
 
 def facts(pairs: dict[str, str]) -> str:
     """HTML of names with their values."""
-    rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in pairs.items() if value)
+    rows = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in pairs.items() if value
+    )
     return f'<dl class="stp3-facts">{rows}</dl>'
 
 

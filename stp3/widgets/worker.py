@@ -7,15 +7,17 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stp3.errors import Stp3Error
 
 _log = logging.getLogger(__name__)
 
 Deliver = Callable[[Callable[[], None]], object]
+T = TypeVar("T")
 
 
-class Superseded(Exception):  # noqa: N818 - it is no error
+class Superseded(Exception):
     """A newer request came: the work stops."""
 
 
@@ -77,3 +79,28 @@ class Worker:
         except Exception as error:
             text = in_words(error)
             turn.deliver(lambda: failed(text))
+
+
+class Errands:
+    """One thread for short work that must be done in any case, in order: lists, starting and stopping jobs."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self.deliver = deliver
+        self._pool = ThreadPoolExecutor(1, "stp3-errands")
+
+    def send(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[str], None]) -> None:
+        """Has `work` done; `then` gets what it gives, or `failed` the error in words, in the page's thread."""
+        self._pool.submit(self._do, work, then, failed)
+
+    def close(self) -> None:
+        """Drops what has not begun."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _do(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[str], None]) -> None:
+        try:
+            result = work()
+        except Exception as error:
+            text = in_words(error)
+            self.deliver(lambda: failed(text))
+        else:
+            self.deliver(lambda: then(result))

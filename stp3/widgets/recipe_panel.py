@@ -1,0 +1,165 @@
+"""The view of a recipe: the choices that most scans need, all others behind a button, and the recipe as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import ipywidgets
+
+from stp3.axis import AxisReport
+from stp3.errors import RecipeFault
+from stp3.recipe import StepUse
+from stp3.steps import find_step
+from stp3.widgets import words
+from stp3.widgets.history import History
+from stp3.widgets.parameter_form import Changed, ExpertForm, ParameterField
+from stp3.widgets.view import View, button, card, named, row, set_visible
+
+_AXIS = "rotation_axis.column"
+_STRIPES = "stripes_all"
+_AROUND_COLUMNS = 20.0
+
+
+@dataclass(frozen=True)
+class RecipeActions:
+    """What the user can do with a recipe."""
+
+    change: Changed
+    find_axis: Callable[[], None]
+    undo: Callable[[], None]
+    redo: Callable[[], None]
+    reset: Callable[[], None]
+    paste: Callable[[str], None]
+
+
+class RecipePanel(View):
+    """Edits one recipe; every change goes out as values or text and comes back as the recipe that holds."""
+
+    def __init__(self, act: RecipeActions) -> None:
+        super().__init__()
+        self.axis = named(ipywidgets.FloatText(description="Centre of rotation", step=0.1), "axis")
+        self.axis_slider = named(ipywidgets.FloatSlider(readout=False, step=0.1), "axis-slider")
+        self.axis_slider.tooltip = "Centre of rotation, 20 columns to either side"
+        self.verdict = named(ipywidgets.HTML(), "verdict")
+        self.stripes = named(ipywidgets.Checkbox(description="Remove stripes (rings)", indent=False), "stripes")
+        self.basic = [ParameterField(step, name, act.change) for step, name in _basic_choices()]
+        self.expert = ExpertForm(act.change)
+        self.text = named(
+            ipywidgets.Textarea(rows=14, continuous_update=True, tooltip="The recipe as YAML"), "recipe-text"
+        )
+        self.fault = named(ipywidgets.HTML(), "recipe-fault")
+        self._undo = button("Undo", act.undo, "undo")
+        self._redo = button("Redo", act.redo, "redo")
+        self._reset = button("Reset", act.reset, "reset", tip="Back to the default recipe")
+        self._find = button("Find", act.find_axis, "find-axis", tip="Find the centre of rotation")
+        self._text_box = ipywidgets.VBox(
+            [self.text, button("Use this recipe", lambda: act.paste(self.text.value), "apply-recipe")]
+        )
+        self.show_expert = self._toggle("All parameters", "expert-toggle")
+        self.show_text = self._toggle("As text", "text-toggle")
+        self._history: History | None = None
+        self._connect(act)
+        self.widget = self._laid_out()
+
+    def show(self, history: History, axis: float, columns: int) -> None:
+        """The recipe, with the rotation axis that is used."""
+        self._history = history
+        recipe = history.now
+        self._show_axis(axis, columns)
+        used = {use.name: use for use in recipe.uses}
+        with self.quietly():
+            self.stripes.disabled = _STRIPES not in used
+            self.stripes.value = _STRIPES in used and used[_STRIPES].on
+            self.text.value = recipe.to_yaml()
+        for field in self.basic:
+            field.show(used.get(field.step))
+        if self.show_expert.value:
+            self.expert.show(recipe)
+        self._undo.disabled, self._redo.disabled = not history.past, not history.undone
+        self.show_fault("")
+
+    def show_axis_report(self, report: AxisReport | None, *, by_hand: bool) -> None:
+        """How sure the axis is; a value set by hand stands on its own."""
+        if report is None:
+            self.verdict.value = words.note("info", "Looking for the centre of rotation…")
+        elif by_hand:
+            self.verdict.value = words.note("info", f"Set by hand. The search said {report.rotation_axis:.2f}.")
+        else:
+            self.verdict.value = words.axis(report)
+
+    def show_fault(self, text: str) -> None:
+        """Why the last change was not taken; empty when it was."""
+        self.fault.value = words.note("bad", f"Not used: {text}") if text else ""
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Switches the panel off while there is no scan."""
+        self.widget.add_class("stp3-off") if not enabled else self.widget.remove_class("stp3-off")
+        for field in (self.axis, self.axis_slider, self._find, self.stripes, *(basic.field for basic in self.basic)):
+            field.disabled = not enabled
+
+    def _connect(self, act: RecipeActions) -> None:
+        self.hear(self.axis, lambda value: act.change({_AXIS: round(value, 3)}))
+        self.hear(self.axis_slider, lambda value: act.change({_AXIS: round(value, 3)}))
+        self.hear(self.stripes, lambda on: act.change({f"{_STRIPES}.on": on}))
+        self.hear(self.show_expert, self._open_expert)
+        self.hear(self.show_text, lambda opened: set_visible(self._text_box, opened))
+
+    def _open_expert(self, opened: bool) -> None:
+        set_visible(self.expert.widget, opened)
+        if opened and self._history:
+            self.expert.show(self._history.now)
+
+    def _show_axis(self, axis: float, columns: int) -> None:
+        with self.quietly():
+            self.axis.value = axis
+            slider = self.axis_slider
+            if (
+                not slider.min <= axis <= slider.max
+                or slider.max > columns - 1
+                or slider.max - slider.min > 2 * _AROUND_COLUMNS
+            ):
+                low, high = max(axis - _AROUND_COLUMNS, 0.0), min(axis + _AROUND_COLUMNS, columns - 1.0)
+                with slider.hold_trait_notifications():
+                    slider.min, slider.max, slider.value = low, high, axis
+            else:
+                slider.value = axis
+
+    def _toggle(self, text: str, name: str) -> ipywidgets.ToggleButton:
+        return named(ipywidgets.ToggleButton(description=text), name)
+
+    def _laid_out(self) -> ipywidgets.VBox:
+        set_visible(self.expert.widget, False)
+        set_visible(self._text_box, False)
+        stripes = [field.widget for field in self.basic if field.step == _STRIPES]
+        others = [field.widget for field in self.basic if field.step != _STRIPES]
+        return named(
+            card(
+                "Slice",
+                row(self.axis, self._find), self.axis_slider, self.verdict,
+                self.stripes, *stripes, *others, self.fault,
+                row(self._undo, self._redo, self._reset),
+                row(self.show_expert, self.show_text),
+                self.expert.widget, self._text_box,
+            ),
+            "recipe",
+        )  # fmt: skip
+
+
+def main_parameter(use: StepUse | type) -> str | None:
+    """The parameter of a step that is not for experts only, the first one."""
+    fields = use.Parameters.model_fields  # type: ignore[union-attr]
+    plain = [name for name, info in fields.items() if not (info.json_schema_extra or {}).get("expert")]
+    return next(iter(plain or fields), None)
+
+
+def _basic_choices() -> Iterable[tuple[str, str]]:
+    """The parameters shown to everybody, of those steps that are installed."""
+    wanted = [(_STRIPES, None), ("fbp", "filter"), ("output", "dtype")]
+    for step, name in wanted:
+        try:
+            chosen = name or main_parameter(find_step(step))
+        except RecipeFault:
+            continue
+        if chosen:
+            yield step, chosen

@@ -1,0 +1,351 @@
+"""The workbench's one controller: the user's intention and the scan go in, the least work comes out, views show it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3 import config
+from stp3.axis import find_rotation_axis
+from stp3.cluster.client import Job
+from stp3.errors import Stp3Error
+from stp3.preview import Preview
+from stp3.recipe import Recipe
+from stp3.scan import Scan, open_scan
+from stp3.steps import find_step
+from stp3.steps.base import AUTO
+from stp3.volume import Volume, open_volume
+from stp3.widgets.history import History
+from stp3.widgets.job_desk import JobDesk
+from stp3.widgets.recipe_panel import RecipeActions, RecipePanel
+from stp3.widgets.scan_list import ScanFile, list_scans
+from stp3.widgets.scan_picker import ScanPicker
+from stp3.widgets.slice_bar import PREVIEW, VOLUME, SliceBar
+from stp3.widgets.slice_viewer import SliceViewer
+from stp3.widgets.state import Intention, Shown, Subject, resolve, work_between
+from stp3.widgets.submit_panel import SubmitPanel
+from stp3.widgets.view import named
+from stp3.widgets.worker import Errands, Turn, Worker
+
+_STYLE = Path(str(files("stp3_extensions"))) / "workbench" / "workbench.css"
+_ONE_MOVE_SECONDS = 1.0
+
+
+class Workbench:
+    """Visit, scan, slice, job and volume on one page; show it as the last line of a notebook's cell.
+
+    It does nothing until a page connects: a kernel kept warm for the next visitor costs no work.
+    """
+
+    def __init__(self) -> None:
+        self._loop = _running_loop()
+        self.viewer = SliceViewer("Choose a scan to begin.")
+        self.viewer.on_ready, self.viewer.on_step = self.connected, lambda by: self.slices.step(by)
+        self.scans = ScanPicker(self.choose_visit, self.choose_scan, self.refresh)
+        self.slices = SliceBar(self.move, self.set_mode)
+        self.recipe = RecipePanel(
+            RecipeActions(self.change, self.find_axis, self.undo, self.redo, self.reset, self.paste)
+        )
+        self.submission = SubmitPanel(self.choose_rows, self.choose_format, self.submit)
+        self._worker = Worker(self._deliver, self.viewer.busy)
+        self._errands = Errands(self._deliver)
+        self.desk = JobDesk(self._errands, self._loop, self.submission.say, self._show_submission, self.open_volume)
+        self._forget()
+        self.page = self._laid_out()
+        self._show_nothing()
+
+    def _forget(self) -> None:
+        self._roots = config.data_roots()
+        self._visit: int | None = 0 if self._roots else None
+        self._files: Sequence[ScanFile] = ()
+        self._chosen: ScanFile | None = None
+        self._subject: Subject | None = None
+        self._preview: Preview | None = None
+        self._intention = Intention(Recipe.default())
+        self._history = History(self._intention.recipe)
+        self._last_change: tuple[tuple[str, ...], float] = ((), 0.0)
+        self.shown: Shown | None = None
+        self._volume: Volume | None = None
+        self._z = 0
+        self._mode = PREVIEW
+
+    def _repr_mimebundle_(self, **settings: Any) -> Any:
+        return self.page._repr_mimebundle_(**settings)
+
+    def close(self) -> None:
+        """Ends the threads and takes the page away; jobs go on."""
+        self._worker.close()
+        self._errands.close()
+        self.page.close()
+
+    # --- visits and scans ---
+
+    def connected(self) -> None:
+        """A page is there: shows what there is now."""
+        self._roots = config.data_roots()
+        if self._visit is None or self._visit >= len(self._roots):
+            self._visit = 0 if self._roots else None
+        self.scans.show_visits(self._roots, self._visit)
+        self.refresh()
+        self.desk.refresh()
+
+    def choose_visit(self, index: int) -> None:
+        """Shows the scans of a visit."""
+        if 0 <= index < len(self._roots):
+            self._visit, self._files, self._chosen = index, (), None
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Looks again for scans in the visit's folder."""
+        if self._visit is None:
+            return
+        root = self._roots[self._visit]
+        self._errands.send(lambda: list_scans(root), lambda found: self._listed(root.id, found), self.scans.show_fault)
+
+    def _listed(self, visit: str, found: Sequence[ScanFile]) -> None:
+        if self._visit is None or self._roots[self._visit].id != visit:
+            return
+        names = [file.name for file in found]
+        kept = self._chosen and self._chosen.root.id == visit and self._chosen.name in names
+        self._files = found
+        self.scans.show_scans(found, names.index(self._chosen.name) if kept and self._chosen else None)
+
+    def choose_scan(self, index: int) -> None:
+        """Opens a scan of the list and makes its first picture: axis found, the recipe as it is, the middle row."""
+        if not 0 <= index < len(self._files):
+            return
+        self._chosen = file = self._files[index]
+        self._subject = self._preview = self.shown = None
+        self._mode = PREVIEW
+        self._show_nothing()
+        self.recipe.show_axis_report(None, by_hand=False)
+        self._request(lambda turn: self._open(turn, file))
+
+    def _open(self, turn: Turn, file: ScanFile) -> None:
+        turn.stage("Opening the scan")
+        scan = open_scan(file.path)
+        turn.deliver(lambda: self.scans.show_about(scan))
+        turn.stage("Finding the centre of rotation")
+        subject = Subject(scan, find_rotation_axis(scan, threads=config.threads()))
+        turn.deliver(lambda: self._opened(subject))
+
+    def _opened(self, subject: Subject) -> None:
+        self._subject, self._preview = subject, Preview(subject.scan, config.threads())
+        self._history = History(self._history.now.with_values({"rotation_axis.column": AUTO}))
+        self._intention = Intention(self._history.now, format=self._intention.format)
+        self.recipe.set_enabled(True)
+        self._update()
+
+    # --- the recipe ---
+
+    def change(self, values: dict[str, Any]) -> None:
+        """Takes `{"step.parameter": value}` into the recipe, or says why not."""
+        now, keys = time.monotonic(), tuple(values)
+        same_move = self._last_change[0] == keys and now - self._last_change[1] < _ONE_MOVE_SECONDS
+        if self._take(lambda: self._history.changed(self._history.now.with_values(values), same_move=same_move)):
+            self._last_change = keys, now
+
+    def paste(self, text: str) -> None:
+        """Takes a whole recipe from YAML, or says what is wrong with it."""
+        self._take(lambda: self._history.changed(Recipe.from_yaml(text)))
+
+    def find_axis(self) -> None:
+        """Goes back to the rotation axis that was found."""
+        self.change({"rotation_axis.column": AUTO})
+
+    def undo(self) -> None:
+        """One change of the recipe back."""
+        self._take(self._history.undo)
+
+    def redo(self) -> None:
+        """One change of the recipe forward again."""
+        self._take(self._history.redo)
+
+    def reset(self) -> None:
+        """Back to the default recipe; this too can be undone."""
+        self._take(lambda: self._history.changed(Recipe.default()))
+
+    def _take(self, changed: Callable[[], History]) -> bool:
+        if self._subject is None:
+            return False
+        try:
+            history = changed()
+            resolve(replace(self._intention, recipe=history.now), self._subject)
+        except Stp3Error as fault:
+            self.recipe.show_fault(str(fault))
+            return False
+        self._history, self._last_change = history, ((), 0.0)
+        self._intention = replace(self._intention, recipe=history.now)
+        self._mode = PREVIEW
+        self._update()
+        return True
+
+    # --- the picture ---
+
+    def move(self, place: int) -> None:
+        """Shows another row of the preview or another slice of the volume."""
+        if self._mode == VOLUME and self._volume:
+            self._z = place
+            self._request(self._volume_picture)
+        elif self._subject and 0 <= place < self._subject.scan.rows:
+            self._intention = replace(self._intention, row=place)
+            self._update()
+        self._show_slices()
+
+    def set_mode(self, mode: str) -> None:
+        """Shows the live preview or the volume opened last."""
+        self._mode = VOLUME if mode == VOLUME and self._volume else PREVIEW
+        if self._mode == VOLUME:
+            self._request(self._volume_picture)
+        elif self.shown:
+            self._request_picture(self.shown)
+        self._show_slices()
+
+    def _update(self) -> None:
+        """From the intention to the page, by the least work."""
+        if self._subject is None:
+            return
+        shown = resolve(self._intention, self._subject)
+        work, self.shown = work_between(self.shown, shown), shown
+        by_hand = self._history.now.use("rotation_axis").parameters.model_dump()["column"] != AUTO
+        self.recipe.show(self._history, shown.rotation_axis, self._subject.scan.columns)
+        self.recipe.show_axis_report(self._subject.axis, by_hand=by_hand)
+        self._show_submission()
+        self._show_slices()
+        if self._mode == PREVIEW and (work == "picture" or self.viewer.state != "idle"):
+            self._request_picture(shown)
+
+    def _request_picture(self, shown: Shown) -> None:
+        preview = self._preview
+        if preview:
+            self._request(lambda turn: self._preview_picture(turn, preview, shown))
+
+    def _preview_picture(self, turn: Turn, preview: Preview, shown: Shown) -> None:
+        began = time.perf_counter()
+        data = preview.slice(shown.recipe, shown.row, on_step=lambda name: turn.stage(find_step(name).title))
+        words = f"{_name(preview.scan)} · row {shown.row} · {time.perf_counter() - began:.2f} s"
+        pixel_size = preview.scan.pixel_size_um
+        turn.deliver(lambda: self._show_picture(data, pixel_size, words, str(shown.path)))
+
+    def _volume_picture(self, turn: Turn) -> None:
+        volume, z = self._volume, self._z
+        if volume is None:
+            return
+        turn.stage("Reading the slice")
+        data = volume.slice(z)
+        words = f"Volume {volume.folder.parent.name} · slice {z} (row {volume.rows[z]}), {volume.dtype}"
+        turn.deliver(lambda: self._show_picture(data, volume.voxel_size_um, words, str(volume.folder)))
+
+    def _show_picture(self, data: NDArray[Any], pixel_size_um: float | None, title: str, subject: str) -> None:
+        unit = "grey value" if np.issubdtype(data.dtype, np.integer) else "per column"
+        self.viewer.show(data, pixel_size_um=pixel_size_um, unit=unit, title=title, subject=subject)
+        self.viewer.idle()
+
+    def _request(self, work: Callable[[Turn], None]) -> None:
+        self.viewer.busy()
+        self._worker.request(work, self.viewer.fault)
+
+    # --- the job ---
+
+    def choose_rows(self, rows: tuple[int, int]) -> None:
+        """The rows of the volume to come: from the first up to, without, the last."""
+        self._choose(rows=rows)
+
+    def choose_format(self, format: str) -> None:
+        """How the volume to come is stored."""
+        self._choose(format=format)
+
+    def _choose(self, **wish: Any) -> None:
+        try:
+            self._intention, before = replace(self._intention, **wish), self._intention
+            self._update()
+        except Stp3Error as fault:
+            self._intention = before
+            self.submission.say("bad", str(fault))
+
+    def submit(self) -> None:
+        """Starts the job that is shown, once."""
+        if self.shown:
+            self.desk.submit(self.shown)
+
+    # --- the volume ---
+
+    def open_volume(self, job: Job) -> None:
+        """Shows the slices of a job's volume, those that are there."""
+        self._request(lambda turn: self._open_volume(turn, job))
+
+    def _open_volume(self, turn: Turn, job: Job) -> None:
+        turn.stage("Opening the volume")
+        volume = open_volume(job.output)
+        done = volume.done_rows
+        if not done:
+            raise Stp3Error("This volume has no slice yet. Wait for the first one.")
+        turn.deliver(lambda: self._volume_opened(volume, volume.rows.index(done[len(done) // 2])))
+
+    def _volume_opened(self, volume: Volume, z: int) -> None:
+        self._volume, self._z = volume, z
+        self.set_mode(VOLUME)
+
+    # --- from state to views ---
+
+    def _show_nothing(self) -> None:
+        self.scans.show_visits(self._roots, self._visit)
+        self.recipe.set_enabled(False)
+        self.submission.show_nothing()
+        self._show_slices()
+
+    def _show_slices(self) -> None:
+        has_volume = self._volume is not None
+        if self._mode == VOLUME and self._volume:
+            self.slices.show(self._z, len(self._volume.rows), VOLUME, has_volume=has_volume)
+        elif self.shown and self._subject:
+            self.slices.show(self.shown.row, self._subject.scan.rows, PREVIEW, has_volume=has_volume)
+        else:
+            self.slices.show(0, 0, PREVIEW, has_volume=has_volume)
+
+    def _show_submission(self) -> None:
+        if self.shown and self._subject:
+            under_way = self.desk.is_under_way(self.shown)
+            self.submission.show(self.shown, self._subject.scan.rows, _free_bytes(), under_way=under_way)
+
+    def _deliver(self, act: Callable[[], None]) -> None:
+        if self._loop:
+            self._loop.call_soon_threadsafe(act)
+        else:
+            act()
+
+    def _laid_out(self) -> ipywidgets.Box:
+        style = named(ipywidgets.HTML(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>"), "style")
+        view = named(ipywidgets.VBox([self.viewer, self.slices.widget]), "view")
+        cards = [part.widget for part in (self.scans, self.recipe, self.submission, self.desk.panel)]
+        return named(ipywidgets.Box([style, view, named(ipywidgets.VBox(cards), "panel")]), "workbench").add_class(
+            "stp3"
+        )
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _free_bytes() -> int:
+    folder = config.jobs_folder().absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _name(scan: Scan) -> str:
+    return scan.sample or scan.path.name
