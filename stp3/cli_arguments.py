@@ -1,0 +1,88 @@
+"""Arguments that several commands share, and how their results are printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stp3.errors import UsageFault
+
+if TYPE_CHECKING:
+    from stp3.recipe import Recipe
+
+Commands = Any  # argparse keeps the type of its subparsers to itself
+Command = Callable[[argparse.Namespace], int]
+
+
+def add_command(commands: Commands, name: str, command: Command, help: str, examples: str = "") -> Any:
+    """A command's parser, with --json as everywhere."""
+    epilog = f"examples:\n{examples}" if examples else None
+    parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=epilog)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def add_scan(parser: Any, **options: Any) -> None:
+    parser.add_argument("scan", metavar="SCAN", type=Path, help="a scan: a file, or a folder that holds one", **options)
+
+
+def add_recipe(parser: Any) -> None:
+    """--recipe and --set."""
+    parser.add_argument("--recipe", metavar="FILE", type=Path, help="the steps (default: `stp3 recipe default`)")
+    parser.add_argument(
+        "--set", metavar="STEP.PARAMETER=VALUE", action="append", default=[], dest="changes",
+        help="change one parameter of the recipe; STEP.on=false switches a step off; may be repeated",
+    )  # fmt: skip
+
+
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """The recipe that --recipe and --set ask for. Raises RecipeFault."""
+    from stp3.recipe import Recipe
+
+    recipe = Recipe.load(arguments.recipe) if arguments.recipe else Recipe.default()
+    return recipe.with_values(dict(_change(text) for text in arguments.changes))
+
+
+def _change(text: str) -> tuple[str, Any]:
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UsageFault(f"--set takes STEP.PARAMETER=VALUE, such as fbp.filter=hann, got {text!r}.")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        return key.strip(), value
+
+
+def row_range(text: str) -> range:
+    """`A:B` as rows A to B - 1; for argparse."""
+    try:
+        start, stop = (int(part) for part in text.split(":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"takes A:B, the first row and the one after the last, got {text!r}") from None
+    return range(start, stop)
+
+
+def show(arguments: argparse.Namespace, content: Any, lines: Iterable[str]) -> int:
+    """Prints the result on stdout, as JSON or as text; 0, the exit code of work done."""
+    if arguments.json:
+        print(json.dumps(content, ensure_ascii=False, allow_nan=False))
+    else:
+        for line in lines:
+            print(line)
+    return 0
+
+
+def table(rows: Sequence[Sequence[object]], indent: str = "") -> list[str]:
+    """Lines with aligned columns; the last column is left as long as it is."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)][:-1]
+    return [
+        (indent + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])).rstrip()
+        for row in texts
+    ]
