@@ -9,7 +9,8 @@ pieces by the sizes alone, and sums run over the pieces in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -62,10 +63,10 @@ def reconstruct(
     response[[0, -1]] /= 2  # the inverse transform counts every frequency twice, but these exist once
     slices = np.empty((rows, columns, columns), np.float32)
     for some in pieces(rows, rows_together(sizes)):
+        spread = partial(_spread, projections[:, some], rotation_axis, response, pad, sizes)
         grids = np.zeros((some.stop - some.start, *sizes.half_grid), np.complex64)
         for wave in _waves(theta, sizes, threads):
-            boxes = share(lambda b: _spread(projections[:, some], b, rotation_axis, response, pad, sizes), wave, threads)
-            _add(grids, boxes, threads)
+            _add(grids, share(spread, wave, threads), threads)
         for grid, out in zip(grids, slices[some], strict=True):
             _fold(grid, sizes.grid)
             _invert(grid, out, sizes, threads)
@@ -88,7 +89,7 @@ def working_bytes(angles: int, columns: int) -> int:
     return int(matrix + rows_together(sizes) * (3 * samples + boxes + 8 * height * width))
 
 
-def _waves(theta: NDArray[np.float64], sizes: Sizes, threads: int) -> Iterator[list[Block] | list[BlockAngles]]:
+def _waves(theta: NDArray[np.float64], sizes: Sizes, threads: int) -> Iterator[Sequence[Block | BlockAngles]]:
     if sizes.is_kept:
         yield kept_blocks(theta, sizes, threads)
         return
@@ -99,11 +100,11 @@ def _waves(theta: NDArray[np.float64], sizes: Sizes, threads: int) -> Iterator[l
 
 def _spread(
     projections: NDArray[np.float32],
-    part: Block | BlockAngles,
     rotation_axis: float,
     response: NDArray[np.float64],
     pad: Pad,
     sizes: Sizes,
+    part: Block | BlockAngles,
 ) -> Box:
     """The block's filtered samples on its box of the grid, shape (cells, 2 x rows): real and imaginary parts."""
     block = part if isinstance(part, Block) else build_block(part, sizes)
