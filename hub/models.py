@@ -1,0 +1,109 @@
+"""What the hub knows: people, visits, kinds of servers and records of jobs. All frozen."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+# No dot, slash or blank: a visit's id becomes a folder name and a group name.
+VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+JOB_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
+
+
+class Role(StrEnum):
+    """What a person may do."""
+
+    VISITOR = "visitor"
+    SCIENTIST = "scientist"
+    ADMIN = "admin"
+
+
+class Visit(BaseModel):
+    """One stay at a beamline, as the user office tells it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: VisitId
+    title: Annotated[str, StringConstraints(max_length=300)] = ""
+    beamline: Annotated[str, StringConstraints(max_length=100)] = ""
+    start: date | None = None
+    end: date | None = None
+
+    @model_validator(mode="after")
+    def _start_before_end(self) -> Visit:
+        if self.start and self.end and self.end < self.start:
+            raise ValueError(f"visit {self.id} ends on {self.end}, before it starts on {self.start}")
+        return self
+
+
+class Person(BaseModel):
+    """Somebody the user office vouches for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    username: str
+    display_name: str
+    roles: frozenset[Role]
+    visits: tuple[Visit, ...]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The hub's groups of this person: ``role:…`` and ``visit:…``, sorted."""
+        return tuple(sorted({f"role:{role}" for role in self.roles} | {f"visit:{visit.id}" for visit in self.visits}))
+
+
+class SpawnProfile(BaseModel):
+    """One kind of server: what is run and who may have it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    server_name: str
+    title: str
+    roles: frozenset[Role]
+    command: tuple[str, ...]
+    default_url: str
+    unix_socket: bool
+
+
+class JobRecord(BaseModel):
+    """What state.json of a run directory says; all the hub knows of a job."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: Annotated[str, StringConstraints(pattern=JOB_ID)]
+    state: Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
+    user: str = ""
+    scan: str = ""
+    sample: str | None = None
+    output: str = ""
+    profile: str = ""
+    slabs_done: int = 0
+    slabs_total: int = 0
+    rows_done: int = 0
+    rows_total: int = 0
+    seconds_left: float | None = None
+    stage: str | None = None
+    created: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    updated: datetime | None = None
+    pid: int | None = None
+    host: str | None = None
+    error: str | None = None
+    bytes_written: int = 0
+    owner: str = Field(
+        default="", description="the person whose folder the job lies in; the file itself is not believed"
+    )
+
+    @property
+    def percent(self) -> int:
+        """How much is done, 0 to 100."""
+        return min(100, 100 * self.rows_done // self.rows_total) if self.rows_total > 0 else 0
+
+    @property
+    def live(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in {"waiting", "running"}
