@@ -66,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; nothing heavy is imported for it."""
     parser = Parser(prog="stp3", description="Interactive tomography, from a scan to a volume.", epilog=_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"stp3 {__version__}")
+    parser.set_defaults(json=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
     for module in (cli_scans, cli_jobs, cli_recipes):
         module.add_commands(commands)

@@ -21,7 +21,8 @@ def add_command(commands: Commands, name: str, command: Command, help: str, exam
     """A command's parser, with --json as everywhere."""
     epilog = f"examples:\n{examples}" if examples else None
     parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=epilog)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    # suppressed, so that `jobs list` does not undo the --json of `jobs`; the default stands at the top
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
     parser.set_defaults(command=command)
     return parser
 

@@ -100,6 +100,7 @@ def _about_parameter(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "title": entry.get("title", name),
+        "types": [kind["type"] for kind in kinds if "type" in kind],
         "default": entry.get("default"),
         "choices": choices,
         "minimum": bound("minimum"),
@@ -118,24 +119,36 @@ def _explain(content: dict[str, Any]) -> list[str]:
     head += [f"Paper: {content['paper']}"] if content["paper"] else []
     if not content["parameters"]:
         return [*head, "It has no parameters."]
-    rows = [
+    rows: list[tuple[str, ...]] = [("parameter", "default", "allowed", "unit", "meaning")]
+    rows += [
         (entry["name"], _plain(entry["default"]), allowed(entry), entry["unit"], entry["help"])
         for entry in content["parameters"]
     ]
-    return [*head, "", *table([("parameter", "default", "allowed", "unit", "meaning"), *rows])]
+    return [*head, "", *_wrapped(rows)]
+
+
+def _wrapped(rows: list[tuple[str, ...]]) -> list[str]:
+    """A table whose last column is broken to the width of the terminal."""
+    import shutil
+    import textwrap
+
+    left = sum(max(len(row[column]) for row in rows) + 2 for column in range(len(rows[0]) - 1))
+    width = max(shutil.get_terminal_size((120, 24)).columns - left, 30)
+    broken = [(row[:-1], textwrap.wrap(row[-1], width) or [""]) for row in rows]
+    rest = ("",) * (len(rows[0]) - 1)
+    return table([(*(rest if number else cells), line) for cells, lines in broken for number, line in enumerate(lines)])
 
 
 def allowed(parameter: dict[str, Any]) -> str:
     """The values a parameter may have, in words."""
-    parts = ["|".join(_plain(choice) for choice in parameter["choices"])] if parameter["choices"] else []
+    signs = (("minimum", "≥"), ("above", ">"), ("maximum", "≤"), ("below", "<"))
+    bounds = [f"{sign} {parameter[key]:g}" for key, sign in signs if parameter[key] is not None]
     if parameter["minimum"] is not None and parameter["maximum"] is not None:
-        parts.append(f"{parameter['minimum']:g} to {parameter['maximum']:g}")
-    else:
-        signs = (("minimum", ">="), ("maximum", "<="), ("above", ">"), ("below", "<"))
-        parts += [f"{sign} {parameter[key]:g}" for key, sign in signs if parameter[key] is not None]
-    if not parts and isinstance(parameter["default"], bool):
-        return "true|false"
-    return " or ".join(parts)
+        bounds = [f"{parameter['minimum']:g} to {parameter['maximum']:g}"]
+    numbers = ["a number"] if {"number", "integer"} & set(parameter["types"]) and not bounds else []
+    switch = ["true|false"] if "boolean" in parameter["types"] else []
+    choices = ["|".join(_plain(choice) for choice in parameter["choices"])] if parameter["choices"] else []
+    return " or ".join([*choices, *([", ".join(bounds)] if bounds else []), *numbers, *switch])
 
 
 def _plain(value: Any) -> str:

@@ -32,6 +32,13 @@ faults (the rotation axis is always somewhat off the middle):
 
 The truth (axis, phantom, faults) is written beside the scan, to scan.truth.json.
 """
+_SIZES = (("columns", 256, "detector columns"), ("rows", 8, "detector rows"), ("angles", 360, "projections"))
+_SET_UP = (
+    ("pixel-size-um", 5.0, "micrometres"),
+    ("energy-kev", 25.0, "keV"),
+    ("distance-mm", 100.0, "from the sample to the detector"),
+    ("photons", 5000.0, "photons a pixel, with the fault noise"),
+)
 
 
 def add_commands(commands: Commands) -> None:
@@ -41,7 +48,7 @@ def add_commands(commands: Commands) -> None:
     add_scan(info)
     axis = add_command(
         commands, "axis", _axis, "find the rotation axis (a column, counted from 0)",
-        "  stp3 axis scan.h5\n  stp3 preview scan.h5 --row 10 --set rotation_axis.column=511.5 -o slice.tif   use another",
+        "  stp3 axis scan.h5\n  stp3 preview scan.h5 --row 10 --set rotation_axis.column=511.5 -o slice.tif",
     )  # fmt: skip
     add_scan(axis)
     _add_preview(commands)
@@ -63,12 +70,8 @@ def _add_preview(commands: Commands) -> None:
 def _add_practice(commands: Commands) -> None:
     practice = add_command(commands, "practice", _practice, "write a simulated scan whose truth is known", _PRACTICE)
     practice.add_argument("output", metavar="OUT.h5", type=Path, help="the file to write")
-    for name, default, help in (
-        ("columns", 256, "detector columns"),
-        ("rows", 8, "detector rows"),
-        ("angles", 360, "projections"),
-    ):
-        practice.add_argument(f"--{name}", type=int, default=default, help=f"{help} (default {default})")
+    for name, many, meaning in _SIZES:
+        practice.add_argument(f"--{name}", type=int, default=many, help=f"{meaning} (default {many})")
     practice.add_argument(
         "--angle-range", type=int, default=180, choices=(180, 360), help="degrees; the end is left out"
     )
@@ -76,11 +79,8 @@ def _add_practice(commands: Commands) -> None:
     practice.add_argument("--seed", type=int, default=1, help="another number gives another sample (default 1)")
     practice.add_argument("--format", default="data-exchange", choices=("data-exchange", "nxtomo"))
     practice.add_argument("--layout", default="contiguous", choices=("contiguous", "frames"), help="frames: in chunks")
-    for name, default, help in (
-        ("pixel-size-um", 5.0, "micrometres"), ("energy-kev", 25.0, "keV"), ("distance-mm", 100.0, "sample to detector"),
-        ("photons", 5000.0, "photons a pixel, with the fault noise"),
-    ):  # fmt: skip
-        practice.add_argument(f"--{name}", type=float, default=default, help=f"{help} (default {default:g})")
+    for name, value, meaning in _SET_UP:
+        practice.add_argument(f"--{name}", type=float, default=value, help=f"{meaning} (default {value:g})")
     practice.add_argument("--rotation-axis", type=float, metavar="COLUMN", help="(default: chosen from the seed)")
 
 
@@ -162,8 +162,8 @@ def _preview(arguments: argparse.Namespace) -> int:
         "pixel_size_um": scan.pixel_size_um,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    line = f"{arguments.output}: row {arguments.row}, rotation axis {content['rotation_axis']:.2f}, {content['seconds']:.1f} s"
-    return show(arguments, content, [line])
+    line = f"row {arguments.row}, rotation axis {content['rotation_axis']:.2f}, {content['seconds']:.1f} s"
+    return show(arguments, content, [f"{arguments.output}: {line}"])
 
 
 def check_parent(path: Path) -> None:

@@ -39,7 +39,7 @@ def find_reader(path: Path) -> Reader:
     for reader in readers():
         if (misfit := reader.misfit(path)) is None:
             return reader
-        misfits.append(f"{reader.name}: {misfit}")
+        misfits.append(f"{reader.name}: {misfit.rstrip('.')}")
     if len({misfit.partition(": ")[2] for misfit in misfits}) == 1:
         misfits = [misfits[0].partition(": ")[2]]
     fault = UsageFault if path.is_dir() else ScanFault

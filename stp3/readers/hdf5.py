@@ -145,14 +145,14 @@ def missing_share(dataset: h5py.Dataset) -> float:
     if dataset.chunks is None:
         return 0.0 if dataset.id.get_storage_size() or not dataset.size else 1.0
     expected = int(np.prod([-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)]))
-    return float(1 - dataset.id.get_num_chunks() / expected) if expected else 0.0
+    return 1 - int(dataset.id.get_num_chunks()) / expected if expected else 0.0
 
 
 def _unmapped_share(dataset: h5py.Dataset) -> float:
     """For a virtual dataset whose sources `check_storage` has seen: what no source covers, or a source lacks."""
     sources = dataset.virtual_sources()
     covered = sum(int(source.vspace.get_select_npoints()) for source in sources)
-    lacking = [max(1 - covered / dataset.size, 0.0)]
+    lacking = [max(1 - covered / int(dataset.size), 0.0)]
     folder = Path(dataset.file.filename).parent
     for filename, name in {(source.file_name, source.dset_name) for source in sources}:
         with opened(Path(dataset.file.filename) if filename == "." else folder / filename) as other:
