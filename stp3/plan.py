@@ -78,8 +78,6 @@ def check_rows(scan: Scan, rows: range | None) -> range:
 
 def with_rotation_axis(recipe: Recipe, scan: Scan) -> Recipe:
     """The recipe with its rotation axis found where it says "auto". Raises ScanFault when it cannot be trusted."""
-    from stp3.axis import find_rotation_axis
-
     uses = [use for use in recipe.running if use.name == "rotation_axis"]
     if not uses:
         raise UsageFault("the recipe has no rotation_axis step. Add one before the reconstruction.")
@@ -91,6 +89,9 @@ def with_rotation_axis(recipe: Recipe, scan: Scan) -> Recipe:
                 f'got {column}. Use "find rotation axis" or enter a column.'
             )
         return recipe
+
+    from stp3.axis import find_rotation_axis
+
     report = find_rotation_axis(scan)
     if report.verdict == "red":
         raise ScanFault(
