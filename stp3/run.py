@@ -95,8 +95,10 @@ def write_slab(
     """
     start = time.perf_counter()
     plan.scan.check_unchanged()
-    slices = run_slab(plan, rows, threads=threads)
-    plan.scan.check_unchanged()
+    try:
+        slices = run_slab(plan, rows, threads=threads)
+    finally:
+        plan.scan.check_unchanged()  # a failure, too, is told by its cause
     layout = writer.layout
     if slices.shape[1:] != layout.slice_shape or slices.dtype != layout.dtype:
         raise Stp3Error(

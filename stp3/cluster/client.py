@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from stp3 import config
@@ -182,7 +183,7 @@ def _record(folder: Path, spec: Spec, scan: Scan) -> RunFolder:
 
 def _start(run: RunFolder) -> None:
     """Starts the driver; returns once it holds the lock and says so. Raises Stp3Error when it fails at once."""
-    with open(run.log_file, "ab") as log:
+    with open(run.log_file, "ab", opener=partial(os.open, mode=0o600)) as log:
         driver = subprocess.Popen(
             [sys.executable, "-m", "stp3.cluster.driver", str(run.folder)],
             cwd=run.folder,

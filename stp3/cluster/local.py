@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
@@ -40,6 +41,7 @@ class QuietWorker(_NoPages, Worker):
 async def open_local(profile: Profile, private: Path) -> AsyncIterator[Pool]:
     """A cluster of this machine's processes. See `open_cluster`."""
     sized = size(profile)
+    _quieten()
     dask.config.refresh(paths=[], env={})  # a user's own Dask settings must not change what a job does
     with dask.config.set(_settings(sized)):
         cluster = _cluster(sized, private)
@@ -50,6 +52,14 @@ async def open_local(profile: Profile, private: Path) -> AsyncIterator[Pool]:
                 yield Pool(client, sized)
         finally:
             await _close(cluster)
+
+
+def _quieten() -> None:
+    """Leaves in the log what a user can understand: lost workers, not the talk between processes."""
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed.nanny").setLevel(logging.WARNING)
+    for name in ("distributed.batched", "distributed.core", "distributed.scheduler", "distributed.http.proxy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _settings(sized: Size) -> dict[str, Any]:
@@ -76,7 +86,7 @@ def _cluster(sized: Size, private: Path) -> SpecCluster:
         "memory_limit": sized.memory_bytes,
         "local_directory": str(private),
         "worker_class": QuietWorker,
-        "silence_logs": "ERROR",
+        "silence_logs": logging.CRITICAL,
     }
     worker = {"cls": Nanny, "options": options}
     scheduler = {"cls": QuietScheduler, "options": {**common, "port": 0}}
@@ -94,6 +104,7 @@ async def _close(cluster: SpecCluster) -> None:
     """Ends all workers at once: what they have on disk is complete, and a running step cannot be asked to stop."""
     for nanny in cluster.workers.values():
         nanny.auto_restart = False
+    logging.getLogger("distributed.nanny").setLevel(logging.CRITICAL)
     _kill_children()
     with suppress(asyncio.TimeoutError, OSError, AssertionError):
         await asyncio.wait_for(cast(Awaitable[None], cluster.close()), _CLOSING_SECONDS)

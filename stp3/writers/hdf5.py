@@ -60,9 +60,10 @@ class HDF5(Writer):
             unit = Unit(_FILE, temporary.stat().st_size, checksum(temporary))
             temporary.replace(self._file)
         except (OSError, RuntimeError) as error:
-            temporary.unlink(missing_ok=True)
             reason = error if isinstance(error, OSError) else OSError(*error.args)
             raise refusal(reason, self._file, self.layout.nbytes) from error
+        finally:
+            temporary.unlink(missing_ok=True)
         sync_folder(self.layout.folder)
         return (unit,)
 
