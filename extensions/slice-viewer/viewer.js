@@ -417,8 +417,8 @@ function decode(message, buffer) {
   return { ...message, data, width, height };
 }
 
-/** What the page knows of each viewer, shared by all places that show it. */
-const pages = new WeakMap();
+/** What the page knows of each viewer by its key, shared by all places that show it. */
+const pages = new Map();
 
 function initialize({ model }) {
   const page = { views: new Set(), status: { state: "idle", text: model.get("hint") } };
@@ -433,15 +433,18 @@ function initialize({ model }) {
       requestAnimationFrame(want);
     }
   };
-  pages.set(model, page);
+  pages.set(model.get("key"), page);
   model.on("msg:custom", take);
   model.send({ kind: "ready" });
   want();
-  return () => model.off("msg:custom", take);
+  return () => {
+    model.off("msg:custom", take);
+    pages.delete(model.get("key"));
+  };
 }
 
 function render({ model, el }) {
-  const page = pages.get(model), view = new View(el, (message) => model.send(message));
+  const page = pages.get(model.get("key")), view = new View(el, (message) => model.send(message));
   el.classList.add("stp3-v-host");
   page.views.add(view);
   view.status(page.status);

@@ -39,8 +39,12 @@ class RecipePanel(View):
     def __init__(self, act: RecipeActions) -> None:
         super().__init__()
         self.axis = named(ipywidgets.FloatText(description="Centre of rotation", step=0.1), "axis")
-        self.axis_slider = named(ipywidgets.FloatSlider(readout=False, step=0.1), "axis-slider")
-        self.axis_slider.tooltip = "Centre of rotation, 20 columns to either side"
+        # It holds the distance from `_slider_centre`, so that its range never moves under the user's hand.
+        self.axis_slider = named(
+            ipywidgets.FloatSlider(min=-_AROUND_COLUMNS, max=_AROUND_COLUMNS, step=0.1, readout=False), "axis-slider"
+        )
+        self.axis_slider.description = f"± {_AROUND_COLUMNS:.0f} columns"
+        self._slider_centre = 0.0
         self.verdict = named(ipywidgets.HTML(), "verdict")
         self.stripes = named(ipywidgets.Checkbox(description="Remove stripes (rings)", indent=False), "stripes")
         self.basic = [ParameterField(step, name, act.change) for step, name in _basic_choices()]
@@ -62,11 +66,11 @@ class RecipePanel(View):
         self._connect(act)
         self.widget = self._laid_out()
 
-    def show(self, history: History, axis: float, columns: int) -> None:
-        """The recipe, with the rotation axis that is used."""
+    def show(self, history: History, axis: float, *, by_hand: bool) -> None:
+        """The recipe, with the rotation axis that is used: set by hand, or found."""
         self._history = history
         recipe = history.now
-        self._show_axis(axis, columns)
+        self._show_axis(axis, by_hand)
         used = {use.name: use for use in recipe.uses}
         with self.quietly():
             self.stripes.disabled = _STRIPES not in used
@@ -100,7 +104,7 @@ class RecipePanel(View):
 
     def _connect(self, act: RecipeActions) -> None:
         self.hear(self.axis, lambda value: act.change({_AXIS: round(value, 3)}))
-        self.hear(self.axis_slider, lambda value: act.change({_AXIS: round(value, 3)}))
+        self.hear(self.axis_slider, lambda value: act.change({_AXIS: round(self._slider_centre + value, 3)}))
         self.hear(self.stripes, lambda on: act.change({f"{_STRIPES}.on": on}))
         self.hear(self.show_expert, self._open_expert)
         self.hear(self.show_text, lambda opened: set_visible(self._text_box, opened))
@@ -110,20 +114,12 @@ class RecipePanel(View):
         if opened and self._history:
             self.expert.show(self._history.now)
 
-    def _show_axis(self, axis: float, columns: int) -> None:
+    def _show_axis(self, axis: float, by_hand: bool) -> None:
         with self.quietly():
             self.axis.value = axis
-            slider = self.axis_slider
-            if (
-                not slider.min <= axis <= slider.max
-                or slider.max > columns - 1
-                or slider.max - slider.min > 2 * _AROUND_COLUMNS
-            ):
-                low, high = max(axis - _AROUND_COLUMNS, 0.0), min(axis + _AROUND_COLUMNS, columns - 1.0)
-                with slider.hold_trait_notifications():
-                    slider.min, slider.max, slider.value = low, high, axis
-            else:
-                slider.value = axis
+            if not by_hand or abs(axis - self._slider_centre) > _AROUND_COLUMNS:
+                self._slider_centre = axis
+            self.axis_slider.value = round(axis - self._slider_centre, 3)
 
     def _toggle(self, text: str, name: str) -> ipywidgets.ToggleButton:
         return named(ipywidgets.ToggleButton(description=text), name)

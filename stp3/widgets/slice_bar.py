@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import ipywidgets
 
-from stp3.widgets.view import View, named
+from stp3.widgets.view import View, move_range, named
 
 PREVIEW, VOLUME = "Preview", "Volume"
 
@@ -34,8 +34,7 @@ class SliceBar(View):
         """Slice `place` of `count`."""
         with self.quietly():
             for field in (self.slider, self.number):
-                field.max = max(count - 1, 0)
-                field.value = min(place, field.max)
+                move_range(field, 0, max(count - 1, 0), min(place, max(count - 1, 0)))
                 field.disabled = count == 0
             self.slider.description = "Row" if mode == PREVIEW else "Slice"
             self.count.value = f"of {count}" if count else ""

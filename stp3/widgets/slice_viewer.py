@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -28,9 +29,10 @@ class SliceViewer(anywidget.AnyWidget):  # type: ignore[misc]
     _css = _FRONT_END / "viewer.css"
 
     hint = traitlets.Unicode("").tag(sync=True)
+    key = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, hint: str = "", **settings: Any) -> None:
-        super().__init__(hint=hint, **settings)
+        super().__init__(hint=hint, key=secrets.token_hex(8), **settings)
         self.on_ready: Callable[[], None] = lambda: None
         self.on_step: Callable[[int], None] = lambda by: None
         self.frame = 0

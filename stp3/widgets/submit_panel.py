@@ -8,7 +8,7 @@ import ipywidgets
 
 from stp3.widgets import words
 from stp3.widgets.state import Shown
-from stp3.widgets.view import View, button, card, named
+from stp3.widgets.view import View, button, card, move_range, named
 
 FORMATS = (("TIFF stack", "tiff"), ("HDF5", "hdf5"), ("Zarr", "zarr"))
 
@@ -37,9 +37,7 @@ class SubmitPanel(View):
     def show(self, shown: Shown, scan_rows: int, free_bytes: int, *, under_way: bool) -> None:
         """What a job of this state would make, and whether there is room for it."""
         with self.quietly():
-            with self.rows.hold_trait_notifications():
-                self.rows.max = scan_rows - 1
-                self.rows.value = shown.rows.start, shown.rows.stop - 1
+            move_range(self.rows, 0, scan_rows - 1, (shown.rows.start, shown.rows.stop - 1))
             self.format.value = shown.format
             self.rows.disabled = self.format.disabled = False
         z, y, x = shown.shape

@@ -59,3 +59,10 @@ def row(*children: ipywidgets.Widget) -> ipywidgets.HBox:
 def set_visible(widget: ipywidgets.DOMWidget, visible: bool) -> None:
     """Shows a widget or takes it off the page."""
     widget.layout.display = None if visible else "none"
+
+
+def move_range(slider: Any, low: float, high: float, value: Any) -> None:
+    """Gives a slider another range by way of one wide enough for both, for the page sends back what it clips."""
+    slider.min, slider.max = min(slider.min, low), max(slider.max, high)
+    slider.value = value
+    slider.min, slider.max = low, high

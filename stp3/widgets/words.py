@@ -28,8 +28,9 @@ def duration(seconds: float) -> str:
 
 
 def moment(when: datetime) -> str:
-    """Such as 22 Nov 2026, 14:53."""
-    return f"{when.day} {when:%b %Y, %H:%M}"
+    """Such as 22 Nov, 14:53, with the year when it is another one."""
+    year = "" if when.year == datetime.now().year else f" {when.year}"
+    return f"{when.day} {when:%b}{year}, {when:%H:%M}"
 
 
 def note(level: str, text: str) -> str:

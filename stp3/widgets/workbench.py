@@ -218,7 +218,7 @@ class Workbench:
         shown = resolve(self._intention, self._subject)
         work, self.shown = work_between(self.shown, shown), shown
         by_hand = self._history.now.use("rotation_axis").parameters.model_dump()["column"] != AUTO
-        self.recipe.show(self._history, shown.rotation_axis, self._subject.scan.columns)
+        self.recipe.show(self._history, shown.rotation_axis, by_hand=by_hand)
         self.recipe.show_axis_report(self._subject.axis, by_hand=by_hand)
         self._show_submission()
         self._show_slices()
@@ -247,7 +247,7 @@ class Workbench:
         turn.deliver(lambda: self._show_picture(data, volume.voxel_size_um, words, str(volume.folder)))
 
     def _show_picture(self, data: NDArray[Any], pixel_size_um: float | None, title: str, subject: str) -> None:
-        unit = "grey value" if np.issubdtype(data.dtype, np.integer) else "per column"
+        unit = "grey value" if np.issubdtype(data.dtype, np.integer) else "1/cm" if pixel_size_um else "1/pixel"
         self.viewer.show(data, pixel_size_um=pixel_size_um, unit=unit, title=title, subject=subject)
         self.viewer.idle()
 
