@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,6 +67,8 @@ class Practice:
         )
         self._start("hub", ["jupyterhub", "--config", str(CHECKOUT / "jupyterhub_config.py")], self._hub_environment())
         self.wait_for(f"{self.office_url}/.well-known/openid-configuration")
+        # the hub before the proxy: the proxy answers with errors as long as it knows no hub
+        self.wait_for(f"http://127.0.0.1:{self.settings.hub_port}/hub/health")
         self.wait_for(f"{self.settings.base_url}/hub/health")
 
     def _hub_environment(self) -> dict[str, str]:
@@ -125,8 +128,7 @@ class Practice:
         while any(is_job_driver(pid) for pid in drivers) and time.monotonic() < deadline:
             time.sleep(0.05)
         killed = end_all(STOP_SECONDS)
-        for socket in self.settings.run_folder.glob("*.sock"):
-            socket.unlink(missing_ok=True)
+        shutil.rmtree(self.settings.run_folder, ignore_errors=True)
         return killed
 
 

@@ -21,8 +21,8 @@ CHECKOUT = HERE.parent
 OPERATORS_FILE = CHECKOUT / "hub.toml"
 PROXY_FOLDER = Path(sys.prefix) / "proxy"
 
-# A unix socket's path is cut off at 107 bytes by the kernel, and Voilà's kernels need some 65 of them.
-LONGEST_RUN_FOLDER = 40
+# A unix socket's path is cut off at 107 bytes by the system, and those of the kernels need 75 of them below this folder.
+LONGEST_RUN_FOLDER = 30
 
 
 class Settings(BaseSettings):
