@@ -18,11 +18,29 @@ Lines = NDArray[np.float32]
 _RIM = 1 / 30  # share of the columns over which both sides fade out
 _LEAST_OVERLAP = 0.16
 _FINER = 16  # candidates in a column
-_CLEAR = 3.9  # standard deviations below the mean at which the least energy is believed
+_WHOLE_TURN = 1.9 * np.pi
+_CLEAR = 4.7  # standard deviations below the mean at which the least energy is believed
 
 
 def axis_by_fourier(sinogram: Lines, theta: NDArray[np.float64]) -> Estimate | None:
-    """The axis of one sinogram (angles, columns) of line integrals; None when it covers less than half a turn."""
+    """The axis of one sinogram (angles, columns) of line integrals; None when it covers less than half a turn.
+
+    The halves of a whole turn are measured each and averaged.
+    """
+    if np.ptp(theta) < _WHOLE_TURN:
+        return _of_half_turn(sinogram, theta)
+    middle = len(theta) // 2
+    halves = (slice(None, middle + 1), slice(middle - 1, None))
+    found = [found for half in halves if (found := _of_half_turn(sinogram[half], theta[half]))]
+    if not found:
+        return None
+    clarity = np.array([estimate.clarity for estimate in found])
+    column = float(np.average([estimate.column for estimate in found], weights=np.maximum(clarity, 1e-6)))
+    agree = abs(found[0].column - found[-1].column) <= 2
+    return Estimate(column, float(clarity.mean()) if agree else 0.0)
+
+
+def _of_half_turn(sinogram: Lines, theta: NDArray[np.float64]) -> Estimate | None:
     turn = half_turn(sinogram - sinogram.mean(axis=0), theta)
     if turn is None:
         return None

@@ -23,7 +23,8 @@ _WIDEST_GAP_STEPS, _WIDEST_GAP_RAD = 3.5, np.deg2rad(1.0)
 _MOST_PAIRS = 240
 _BLURS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _LEAST_OVERLAP = 0.08  # share of the columns that both projections must show
-_SLOPES = 41
+_STEEPEST = 0.3  # distance of the centre of mass from the axis, in widths of the detector
+_FINER_SLOPES = 3  # times that slopes are tried, each time three times as fine
 _ANGLES_FOR_STRIPES = 300
 _WHOLE_TURN = 1.9 * np.pi
 
@@ -54,17 +55,23 @@ class Pairs:
 
 
 def opposite_pairs(theta: NDArray[np.float64]) -> Pairs:
-    """Pairs about half a turn apart, those of the smallest gaps when there are very many."""
-    order = np.sort(np.mod(theta, 2 * np.pi))
-    step = float(np.median(np.diff(order)[np.diff(order) > 1e-9])) if len(theta) > 2 else np.pi
+    """Pairs about half a turn apart, an even choice of them when there are very many."""
+    turned = np.mod(theta, 2 * np.pi)
+    order = np.argsort(turned, kind="stable")
+    steps = np.diff(turned[order])
+    step = float(np.median(steps[steps > 1e-9])) if np.any(steps > 1e-9) else np.pi
     widest = max(_WIDEST_GAP_STEPS * step, _WIDEST_GAP_RAD)
-    gap = np.mod(theta[None, :] - theta[:, None], 2 * np.pi) - np.pi
-    # every pair appears twice, with opposite gaps; the projection nearer to the start comes first
-    first, second = np.nonzero((np.abs(gap) <= widest) & (np.arange(len(theta))[:, None] < np.arange(len(theta))))
+    around = np.concatenate([turned[order], turned[order] + 2 * np.pi])
+    start, stop = (np.searchsorted(around, turned + np.pi + end) for end in (-widest, widest))
+    first = np.repeat(np.arange(len(theta)), stop - start)
+    offset = np.arange(len(first)) - np.repeat(np.cumsum(stop - start) - (stop - start), stop - start)
+    second = order[(np.repeat(start, stop - start) + offset) % len(theta)]
+    once = first < second  # every pair is found from both sides
+    first, second = first[once], second[once]
     if len(first) > _MOST_PAIRS:
         picked = np.linspace(0, len(first) - 1, _MOST_PAIRS).astype(np.intp)
         first, second = first[picked], second[picked]
-    return Pairs(first, second, gap[first, second])
+    return Pairs(first, second, np.mod(theta[second] - theta[first], 2 * np.pi) - np.pi)
 
 
 def axis_by_pairs(sinogram: Lines, theta: NDArray[np.float64]) -> Estimate | None:
@@ -92,10 +99,15 @@ def _without_stripes(sinogram: Lines, theta: NDArray[np.float64], used: NDArray[
     """
     step = max(1, len(theta) // _ANGLES_FOR_STRIPES)
     kept = np.union1d(used, np.arange(0, len(theta), step))
-    clean = AllStripes().remove(sinogram[kept])
+    clean = stripes_of(sinogram.shape[1]).remove(sinogram[kept])
     if np.ptp(theta) > _WHOLE_TURN:
         clean -= clean.mean(axis=0)
     return clean[np.searchsorted(kept, used)]
+
+
+def stripes_of(columns: int) -> AllStripes:
+    """Stripe removal with windows that leave features of the sample alone on small detectors."""
+    return AllStripes(size_large=min(51, columns // 10 | 1), size_small=min(21, columns // 25 | 1))
 
 
 def _correlations(lines: Lines, pairs: Pairs, blur: float) -> NDArray[np.float64]:
@@ -138,17 +150,27 @@ def _stacked(correlations: NDArray[np.float64], pairs: Pairs, columns: int, blur
     weight = np.sqrt(np.bincount(group))[:, None]
     sums = np.arange(2 * columns - 1)
     overlap = (np.minimum(sums, 2 * (columns - 1) - sums) + 1) / columns
-    slopes = np.linspace(-0.3, 0.3, _SLOPES) * columns if len(gaps) > 1 else np.zeros(1)
-    stacks = np.empty((len(slopes), len(sums)))
-    for number, slope in enumerate(slopes):
+
+    def stack(slope: float) -> NDArray[np.float64]:
         shifted = [np.interp(sums + 2 * slope * gap, sums, line) for gap, line in zip(gaps, correlations, strict=True)]
-        stacks[number] = (np.stack(shifted) * weight).sum(axis=0) / weight.sum()
-    likely = np.where(overlap >= _LEAST_OVERLAP, np.arctanh(np.clip(stacks, -0.999, 0.999)) * np.sqrt(overlap), -1.0)
-    slope, top = np.unravel_index(int(np.argmax(likely)), likely.shape)
-    column = (float(top) + _vertex(stacks[slope], int(top))) / 2
+        return np.asarray((np.stack(shifted) * weight).sum(axis=0) / weight.sum())
+
+    def likelihood(stacked: NDArray[np.float64]) -> NDArray[np.float64]:
+        fisher = np.arctanh(np.clip(stacked, -0.999, 0.999)) * np.sqrt(overlap)
+        return np.where(overlap >= _LEAST_OVERLAP, fisher, -1.0)
+
+    slope, step = 0.0, 2 * blur / max(float(np.abs(gaps).max()), 1e-9)
+    slopes = np.arange(-_STEEPEST * columns, _STEEPEST * columns + step, step)
+    for _ in range(_FINER_SLOPES if len(gaps) > 1 else 0):
+        slope = max(slopes, key=lambda tried: float(likelihood(stack(tried)).max()))
+        slopes, step = slope + step / 3 * np.array([-2, -1, 0, 1, 2]), step / 3
+    stacked = stack(slope)
+    likely = likelihood(stacked)
+    top = int(np.argmax(likely))
+    column = (top + _vertex(stacked, top)) / 2
     # how well the peak can be located: its height over the noise, times how narrow it is
-    noise = float(np.std(likely[slope][overlap >= _LEAST_OVERLAP])) + 1e-9
-    return Estimate(column, float(likely[slope, top]) / noise / 5 * (columns / 256 / blur) ** 0.5)
+    noise = float(np.std(likely[overlap >= _LEAST_OVERLAP])) + 1e-9
+    return Estimate(column, float(likely[top]) / noise / 5 * (columns / 256 / blur) ** 0.5)
 
 
 def _vertex(values: NDArray[np.float64], top: int) -> float:

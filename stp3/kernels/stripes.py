@@ -135,7 +135,7 @@ def _flipped(bits: NDArray[np.int32]) -> NDArray[np.int32]:
 def _variation(lines: Lines) -> NDArray[np.float64]:
     """Sum over the angles of how far each value is from the mean of its neighbours in angle."""
     smooth = uniform_filter1d(lines, _SMOOTHED_ANGLES, axis=1, mode="reflect")
-    return np.abs(lines - smooth).sum(axis=1, dtype=np.float64)
+    return np.asarray(np.abs(lines - smooth).sum(axis=1, dtype=np.float64))
 
 
 def _interpolated(lines: Lines, missing: NDArray[np.bool_]) -> Lines:
