@@ -83,6 +83,10 @@ class Volume:
         except (OSError, KeyError, ValueError) as error:
             raise Stp3Error(f"slice {z_index} (row {row}) of {self.folder} cannot be read yet: {error}.") from error
 
+    def tidy(self) -> None:
+        """Takes away what only the job needed."""
+        self._writer.tidy()
+
     def check_files(self) -> list[str]:
         """The files of a finished volume that are no longer what was written."""
         return [unit.path for unit in self.files if not unit.is_intact(self.folder)]
@@ -110,14 +114,19 @@ def open_volume(folder: str | os.PathLike[str]) -> Volume:
     return Volume(root, find_writer(layout.format)(layout), content)
 
 
+def is_owner(folder: Path, owner: str) -> bool:
+    """True when the volume in the folder was begun by this owner."""
+    content = _described(folder)
+    return content is not None and content.get("owner") == owner
+
+
 def check_free(folder: Path, owner: str) -> None:
     """Raises UsageFault when a folder holds anything that is not this owner's own volume."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise UsageFault(f"{folder} is a file. Give a new or empty folder for the volume.")
-    content = _described(folder)
-    if content is not None and owner and content.get("owner") == owner:
+    if is_owner(folder, owner):
         return
     if any(not path.name.endswith(".part") for path in folder.iterdir()):
         raise UsageFault(f"{folder} is not empty; a volume is never written over. Give a new or empty folder.")
@@ -127,9 +136,9 @@ def claim(folder: Path, owner: str) -> None:
     """Makes the folder this owner's: of two that ask at the same time one is refused. Raises UsageFault."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        check_free(folder, owner)
-        if _described(folder) is not None:
+        if is_owner(folder, owner):
             return
+        check_free(folder, owner)
         draft = folder / f".{_DESCRIPTION}.{os.getpid()}.part"
         draft.write_text(json.dumps({"stp3_volume": _FORMAT, "state": "claimed", "owner": owner}))
         try:
