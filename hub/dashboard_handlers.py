@@ -15,7 +15,6 @@ from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyterhub._version import __version__ as hub_version
 from tornado import web
 from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketHandler
 from voila.paths import collect_static_paths
 from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
@@ -46,7 +45,7 @@ class BehindLogin(web.RequestHandler):
         user = await self.settings["identity_provider"].get_user(self)
         self.current_user = user
         if user is None:
-            if self.request.method in {"GET", "HEAD"} and not isinstance(self, WebSocketHandler):
+            if self.request.method in {"GET", "HEAD"} and "Upgrade" not in self.request.headers:
                 self.redirect(self.get_login_url())  # 403 for a person who may not, raised by the hub's login
                 return
             raise web.HTTPError(403)

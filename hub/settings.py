@@ -21,7 +21,7 @@ CHECKOUT = HERE.parent
 OPERATORS_FILE = CHECKOUT / "hub.toml"
 PROXY_FOLDER = Path(sys.prefix) / "proxy"
 
-# A unix socket's path is cut off at 107 bytes by the system, and those of the kernels need 75 of them below this folder.
+# The system cuts the path of a unix socket off at 107 bytes; those of the kernels need 75 below this folder.
 LONGEST_RUN_FOLDER = 30
 
 
