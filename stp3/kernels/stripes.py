@@ -25,6 +25,7 @@ _SMOOTHED_ANGLES = 11
 _TRIMMED = 0.05  # share of the darkest and of the brightest values that detection leaves out
 _QUANTILES = 64  # values of each sorted line that detection looks at
 _LEAST_NOISE = 1e-6
+_LEAST_VARIATION = 0.02  # of the median line's: where nothing varies (air without noise), nothing tells a dead line
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class AllStripes:
         variation = np.concatenate(share(lambda some: _variation(lines[some]), pieces(len(lines), _TOGETHER), threads))
         usual = median_filter(variation, _within(self.size_large, len(lines)), mode="reflect")
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(usual > 0, variation / usual, 1.0)
+            ratio = np.where(usual > _LEAST_VARIATION * np.median(variation), variation / usual, 1.0)
         found = binary_dilation(detect(ratio, self.snr))
         found[:2] = found[-2:] = False
         return _interpolated(lines, found)
@@ -86,7 +87,9 @@ def detect(levels: NDArray[np.float64], snr: float) -> NDArray[np.bool_]:
         return np.zeros(count, bool)
     slope, low = np.polyfit(middle, ranked[middle], 1)
     high = low + slope * (count - 1)
-    noise = max(high - low, _LEAST_NOISE)
+    # of normal noise both measures say the same; the second is not fooled by data without any
+    tails = np.quantile(ranked, (0.1, 0.9))
+    noise = max(high - low, float(tails[1] - tails[0]), _LEAST_NOISE)
     found = np.zeros(count, bool)
     if ranked[-1] - high >= snr * noise:
         found |= levels > high + snr * noise / 2
