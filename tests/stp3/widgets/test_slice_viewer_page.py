@@ -1,7 +1,6 @@
 """The page's half of the slice viewer, in a real browser."""
 
 import base64
-import json
 
 import numpy as np
 import pytest
@@ -176,7 +175,7 @@ def test_states_and_faults_are_words_beside_the_picture(page):
     assert page.locator(".stp3-v-hint").text_content() == "Nothing here yet."
     page.evaluate("give({kind: 'status', state: 'busy', stage: 'Ring removal'})")
     assert page.locator(".stp3-v-stage-name").text_content() == "Ring removal"
-    page.evaluate("give(%s)" % json.dumps({"kind": "status", "state": "error", "text": "<img src=x onerror=alert(1)>"}))
+    page.evaluate("give", {"kind": "status", "state": "error", "text": "<img src=x onerror=alert(1)>"})
     assert page.get_attribute(".stp3-viewer", "data-state") == "error"
     assert page.locator(".stp3-v-note").inner_text() == "<img src=x onerror=alert(1)>"
     assert page.locator(".stp3-v-note img").count() == 0
