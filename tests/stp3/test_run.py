@@ -78,7 +78,9 @@ def test_integers_keep_to_the_stated_grey_range(
     assert np.abs(low + stored * step - np.clip(preview_rows, low, high)).max() <= 0.51 * step
 
 
-def test_a_resolved_recipe_measures_nothing_again(scan: Scan, tmp_path: Path) -> None:
+def test_a_resolved_recipe_measures_nothing_again(tmp_path: Path) -> None:
+    write_practice_scan(tmp_path / "scan.h5", columns=128, rows=4, angles=181)
+    scan = open_scan(tmp_path / "scan.h5")
     plan = resolve(Recipe.default().with_values({"output.dtype": "uint16"}), scan)
     text = plan.recipe.to_yaml()
     assert "auto" not in text
