@@ -170,6 +170,12 @@ def member(hub: Any) -> Callable[[str], Member]:
 
 
 @pytest.fixture(scope="session")
+def browser() -> Callable[..., Member]:
+    """The class of people with a browser, for a hub of a test's own."""
+    return Member
+
+
+@pytest.fixture(scope="session")
 def vera(member: Callable[[str], Member]) -> Member:
     """A visitor with a running dashboard server."""
     person = member("vera")

@@ -103,8 +103,8 @@ def test_a_visitor_has_no_power_over_the_hub(vera, method: str, path: str, body:
 
 def test_the_pages_of_administrators(vera, sam, ada) -> None:
     for page in ("/hub/admin", "/services/jobs/", "/services/jobs/jobs.json"):
-        assert vera.client.get(page).status_code == 403
-        assert sam.client.get(page).status_code == 403
+        assert vera.client.get(page).status_code in {401, 403}
+        assert sam.client.get(page).status_code in {401, 403}
     assert ada.client.get("/hub/admin").status_code == 200
     assert ada.client.get("/services/jobs/").status_code == 200
 
