@@ -24,6 +24,7 @@ _TOGETHER = 64  # lines that a thread takes at once
 _SMOOTHED_ANGLES = 11
 _TRIMMED = 0.05  # share of the darkest and of the brightest values that detection leaves out
 _QUANTILES = 64  # values of each sorted line that detection looks at
+_ABRUPT = 0.5  # share of its height that a stripe rises within three columns
 _LEAST_NOISE = 1e-6
 _LEAST_VARIATION = 0.02  # of the median line's: where nothing varies (air without noise), nothing tells a dead line
 
@@ -66,7 +67,7 @@ class AllStripes:
         picked = np.unique(np.linspace(trim, angles - 1 - trim, min(_QUANTILES, angles)).astype(np.intp))
         some = np.ascontiguousarray(values[:, picked])
         excess = (some - median_along_columns(some, size, threads)).mean(axis=1, dtype=np.float64)
-        found = np.flatnonzero(binary_dilation(detect(excess, self.snr)))
+        found = np.flatnonzero(binary_dilation(_sharp(detect(excess, self.snr), excess)))
         if not len(found):
             return values
         padded = np.pad(values, ((size // 2, size // 2), (0, 0)), mode="symmetric")
@@ -96,6 +97,18 @@ def detect(levels: NDArray[np.float64], snr: float) -> NDArray[np.bool_]:
     if low - ranked[0] >= snr * noise:
         found |= levels < low - snr * noise / 2
     return found
+
+
+def _sharp(found: NDArray[np.bool_], excess: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Only those runs of columns that begin or end abruptly: stripes do, features of the sample swell."""
+    kept = np.zeros_like(found)
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], found, [False]]).astype(np.int8)))
+    last = len(excess) - 1
+    for start, stop in ends.reshape(-1, 2):
+        outside = excess[[max(start - 2, 0), min(stop + 1, last)]]
+        inside = excess[[min(start + 1, stop - 1), max(stop - 2, start)]]
+        kept[start:stop] = np.abs(inside - outside).max() >= _ABRUPT * np.abs(excess[start:stop]).max()
+    return kept
 
 
 def sort_lines(lines: Lines, threads: int = 1) -> tuple[Lines, NDArray[np.int32]]:
