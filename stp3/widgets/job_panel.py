@@ -50,9 +50,7 @@ class JobPanel(View):
 
     def show(self, states: Sequence[JobState], chosen: int | None, download_url: str) -> None:
         """The jobs, newest first, and the chosen one in full with where its volume can be fetched."""
-        labels = tuple(
-            f"{_IN_WORDS[state.state][1]}   ·   {_named(state)}   ·   {_when(state.created)}" for state in states
-        )
+        labels = tuple(f"{_IN_WORDS[state.state][1]} · {_named(state)} · {_when(state.created)}" for state in states)
         with self.quietly():
             if labels != self.jobs.options:
                 self.jobs.options = labels

@@ -61,7 +61,7 @@ class RecipePanel(View):
             [self.text, button("Use this recipe", lambda: act.paste(self.text.value), "apply-recipe")]
         )
         self.show_expert = self._toggle("Expert", "expert-toggle", "All parameters of all steps")
-        self.show_text = self._toggle("As text", "text-toggle", "The recipe as YAML: copy it, or paste another")
+        self.show_text = self._toggle("Text", "text-toggle", "The recipe as YAML: copy it, or paste another")
         self._history: History | None = None
         self._connect(act)
         self.widget = self._laid_out()
@@ -103,8 +103,8 @@ class RecipePanel(View):
             field.disabled = not enabled
 
     def _connect(self, act: RecipeActions) -> None:
-        self.hear(self.axis, lambda value: act.change({_AXIS: round(value, 3)}))
-        self.hear(self.axis_slider, lambda value: act.change({_AXIS: round(self._slider_centre + value, 3)}))
+        self.hear(self.axis, lambda value: act.change({_AXIS: round(value, 2)}))
+        self.hear(self.axis_slider, lambda value: act.change({_AXIS: round(self._slider_centre + value, 2)}))
         self.hear(self.stripes, lambda on: act.change({f"{_STRIPES}.on": on}))
         self.hear(self.show_expert, self._open_expert)
         self.hear(self.show_text, lambda opened: set_visible(self._text_box, opened))
@@ -119,7 +119,7 @@ class RecipePanel(View):
             self.axis.value = axis
             if not by_hand or abs(axis - self._slider_centre) > _AROUND_COLUMNS:
                 self._slider_centre = axis
-            self.axis_slider.value = round(axis - self._slider_centre, 3)
+            self.axis_slider.value = round(axis - self._slider_centre, 2)
 
     def _toggle(self, text: str, name: str, tip: str) -> ipywidgets.ToggleButton:
         return named(ipywidgets.ToggleButton(description=text, tooltip=tip), name)

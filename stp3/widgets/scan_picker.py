@@ -43,7 +43,7 @@ class ScanPicker(View):
 
     def show_scans(self, files: Sequence[ScanFile], chosen: int | None) -> None:
         """The scans of the visit, one of them chosen or none."""
-        labels = [f"{file.name}   ·   {words.size(file.bytes)}   ·   {words.moment(file.modified)}" for file in files]
+        labels = [f"{file.name} · {words.size(file.bytes)} · {words.moment(file.modified)}" for file in files]
         with self.quietly():
             self.scans.options = _distinct(labels)
             self.scans.index = chosen

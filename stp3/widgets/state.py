@@ -98,7 +98,7 @@ def stored_as(recipe: Recipe) -> str:
 def _with_axis(recipe: Recipe, subject: Subject) -> Recipe:
     column = recipe.use("rotation_axis").parameters.model_dump()["column"]
     if column == AUTO:
-        return recipe.with_values({"rotation_axis.column": round(subject.axis.rotation_axis, 3)})
+        return recipe.with_values({"rotation_axis.column": round(subject.axis.rotation_axis, 2)})
     if not 0 <= column <= subject.scan.columns - 1:
         raise UsageFault(
             f"The centre of rotation must be between 0 and {subject.scan.columns - 1} "

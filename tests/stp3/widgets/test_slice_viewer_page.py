@@ -26,6 +26,7 @@ PAGE = """<!doctype html><style>html, body { margin: 0; height: 100%% } #box { w
     get: (name) => ({ hint: "Nothing here yet.", key: "1" })[name], send: (message) => window.told.push(message),
     on: (_, listener) => listeners.push(listener), off: () => listeners.pop(),
   };
+  window.giveRaw = (message, view) => listeners.forEach((listener) => listener(message, [view]));
   window.give = (message, pixels) => {
     const bytes = Uint8Array.from(atob(pixels ?? ""), (letter) => letter.charCodeAt(0));
     for (const listener of listeners) listener(message, [new DataView(bytes.buffer)]);

@@ -30,7 +30,7 @@ def with_recipe(**values):
 def test_what_was_left_open_is_filled_in(subject):
     shown = resolve(DEFAULT, subject)
     assert shown.row == 4
-    assert shown.rotation_axis == 30.125
+    assert shown.rotation_axis == 30.13
     assert shown.rows == range(9)
     assert shown.shape == (9, 64, 64)
     assert shown.bytes == 9 * 64 * 64 * 4
@@ -38,7 +38,7 @@ def test_what_was_left_open_is_filled_in(subject):
 
 def test_a_red_verdict_still_gives_a_first_picture(subject):
     red = replace(subject, axis=replace(subject.axis, verdict="red"))
-    assert resolve(DEFAULT, red).rotation_axis == 30.125
+    assert resolve(DEFAULT, red).rotation_axis == 30.13
 
 
 def test_the_output_says_how_large_the_volume_gets(subject):
@@ -94,7 +94,7 @@ def test_the_first_state_needs_a_picture(subject):
 def test_two_requests_for_the_same_volume_have_the_same_key(subject):
     keys = {
         resolve(wish, subject).job_key
-        for wish in (DEFAULT, replace(DEFAULT, row=1), with_recipe(rotation_axis__column=30.125))
+        for wish in (DEFAULT, replace(DEFAULT, row=1), with_recipe(rotation_axis__column=30.13))
     }
     assert len(keys) == 1
     assert resolve(replace(DEFAULT, format="hdf5"), subject).job_key not in keys
