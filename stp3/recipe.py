@@ -58,7 +58,8 @@ class Recipe:
         """The recipe in plain data. Raises RecipeFault with every fault found."""
         faults: list[str] = []
         uses = [use for entry in _entries(content, faults) if (use := _read_use(entry, faults))]
-        faults += _order_faults(use for use in uses if use.on)
+        if not faults:  # a step that could not be read would be missed here as well
+            faults += _order_faults(use for use in uses if use.on)
         if faults:
             raise RecipeFault("The recipe has faults:\n- " + "\n- ".join(faults) if len(faults) > 1 else faults[0])
         return cls(tuple(uses))
