@@ -88,6 +88,8 @@ class DashboardServer(Voila):  # type: ignore[misc]
         """Voilà's settings with the login and the cap of kernels."""
         settings: dict[str, Any] = super().init_settings()
         settings["allow_unauthenticated_access"] = False
+        # names of the extensions' files carry hashes of their content: no question whether they changed
+        settings["static_immutable_cache"] = [f"{self.server_url.rstrip('/')}/voila/labextensions/"]
         settings["xsrf_cookies"] = False  # the hub's login brings its own check
         settings["jobs_folder"] = self.told.stp3_jobs
         settings["kernel_cap"] = KernelCap(self.kernel_manager, self.told.stp3_kernels)
