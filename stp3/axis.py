@@ -168,8 +168,10 @@ def _judge(lines: dict[str, _Line], scan: Scan) -> AxisReport:
         values = list(methods.values()) or [(scan.columns - 1) / 2]
         best = max(lines.values(), key=lambda line: line.clarity).column if lines else values[0]
         return AxisReport(best, float(np.ptp(values)), "red", None, methods)
-    chosen = next(iter(believed.values()))
-    spread = float(np.ptp([line.column for line in believed.values()]))
+    columns = [line.column for line in believed.values()]
+    spread, middle = float(np.ptp(columns)), float(np.median(columns))
+    near = [line for line in believed.values() if abs(line.column - middle) <= _AGREE]
+    chosen = near[0] if near else replace(next(iter(believed.values())), column=middle)
     verdict: Verdict = "green" if len(believed) > 1 and spread <= _AGREE else "red" if spread > _DISAGREE else "amber"
     tilt = float(np.rad2deg(np.arctan(chosen.slope))) if chosen.slope_error < _TILT_TOLD else None
     return AxisReport(chosen.column, spread, verdict, tilt, methods)

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
 from stp3.kernels.stripes import AllStripes
@@ -24,7 +25,7 @@ _MOST_PAIRS = 240
 _BLURS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _LEAST_OVERLAP = 0.08  # share of the columns that both projections must show
 _STEEPEST = 0.3  # distance of the centre of mass from the axis, in widths of the detector
-_FINER_SLOPES = 3  # times that slopes are tried, each time three times as fine
+_FINER = 4  # times that the search is repeated around the best, more finely
 _ANGLES_FOR_STRIPES = 300
 _WHOLE_TURN = 1.9 * np.pi
 
@@ -147,30 +148,53 @@ def _correlations(lines: Lines, pairs: Pairs, blur: float) -> NDArray[np.float64
 def _stacked(correlations: NDArray[np.float64], pairs: Pairs, columns: int, blur: float) -> Estimate:
     """The axis whose line through the correlations of all gaps stacks best."""
     gaps, group = pairs.groups
-    weight = np.sqrt(np.bincount(group))[:, None]
+    weight = np.sqrt(np.bincount(group))
+    weight /= weight.sum()
     sums = np.arange(2 * columns - 1)
     overlap = (np.minimum(sums, 2 * (columns - 1) - sums) + 1) / columns
-
-    def stack(slope: float) -> NDArray[np.float64]:
-        shifted = [np.interp(sums + 2 * slope * gap, sums, line) for gap, line in zip(gaps, correlations, strict=True)]
-        return np.asarray((np.stack(shifted) * weight).sum(axis=0) / weight.sum())
-
-    def likelihood(stacked: NDArray[np.float64]) -> NDArray[np.float64]:
-        fisher = np.arctanh(np.clip(stacked, -0.999, 0.999)) * np.sqrt(overlap)
-        return np.where(overlap >= _LEAST_OVERLAP, fisher, -1.0)
-
-    slope, step = 0.0, 2 * blur / max(float(np.abs(gaps).max()), 1e-9)
-    slopes = np.arange(-_STEEPEST * columns, _STEEPEST * columns + step, step)
-    for _ in range(_FINER_SLOPES if len(gaps) > 1 else 0):
-        slope = max(slopes, key=lambda tried: float(likelihood(stack(tried)).max()))
-        slopes, step = slope + step / 3 * np.array([-2, -1, 0, 1, 2]), step / 3
-    stacked = stack(slope)
-    likely = likelihood(stacked)
-    top = int(np.argmax(likely))
-    column = (top + _vertex(stacked, top)) / 2
+    step = 2 * blur / max(float(np.abs(gaps).max()), 1e-9)
+    best, top, slope = np.zeros(len(sums)) - np.inf, 0, 0.0
+    for tried in _slopes(columns, step, len(gaps)):
+        lines = [np.interp(sums + 2 * tried * gap, sums, line) for gap, line in zip(gaps, correlations, strict=True)]
+        fisher = np.arctanh(np.clip(weight @ np.stack(lines), -0.999, 0.999)) * np.sqrt(overlap)
+        likely = np.where(overlap >= _LEAST_OVERLAP, fisher, -1.0)
+        if likely.max() > best[top]:
+            best, top, slope = likely, int(np.argmax(likely)), tried
     # how well the peak can be located: its height over the noise, times how narrow it is
-    noise = float(np.std(likely[overlap >= _LEAST_OVERLAP])) + 1e-9
-    return Estimate(column, float(likely[top]) / noise / 5 * (columns / 256 / blur) ** 0.5)
+    noise = float(np.std(best[overlap >= _LEAST_OVERLAP])) + 1e-9
+    clarity = float(best[top]) / noise / 5 * (columns / 256 / blur) ** 0.5
+    curves = [CubicSpline(sums, line) for line in correlations]
+    return Estimate(_refined(curves, gaps, weight, (top, slope, step if len(gaps) > 1 else 0.0), blur) / 2, clarity)
+
+
+def _slopes(columns: int, step: float, gaps: int) -> NDArray[np.float64]:
+    reach = _STEEPEST * columns
+    return np.arange(-reach, reach + step, step) if gaps > 1 else np.zeros(1)
+
+
+def _refined(
+    curves: list[CubicSpline],
+    gaps: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    start: tuple[float, float, float],
+    blur: float,
+) -> float:
+    """The sum of two columns at gap 0 where the stack is highest near `start` (sum, slope, step of slope)."""
+    total, slope, step = start
+    spacing = blur / 2
+    for _ in range(_FINER):
+        around = total + spacing * np.arange(-4, 5)
+        slopes = slope + step * np.linspace(-1, 1, 7)
+        stacks = np.array(
+            [
+                weight @ [line(around + 2 * tried * gap) for gap, line in zip(gaps, curves, strict=True)]
+                for tried in slopes
+            ]
+        )
+        row, top = np.unravel_index(int(np.argmax(stacks)), stacks.shape)
+        total, slope = float(around[top]) + spacing * _vertex(stacks[row], int(top)), float(slopes[row])
+        spacing, step = spacing / 3, step / 2.5
+    return total
 
 
 def _vertex(values: NDArray[np.float64], top: int) -> float:

@@ -5,6 +5,8 @@
 ...     parameters = MinusLog.Parameters(floor=0.01)
 """
 
+# ruff: noqa: S101 - tests assert
+
 from __future__ import annotations
 
 from dataclasses import replace
