@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.durable import Unit, refusal, sync_folder, write_json, write_text
+from stp3.durable import Unit, in_bytes, refusal, sync_folder, write_json, write_text
 from stp3.errors import Stp3Error, UsageFault
 from stp3.provenance import now
 from stp3.writers import Layout, Writer, find_writer
@@ -159,8 +159,8 @@ def check_space(writer: Writer, bytes_there: int = 0) -> None:
     free = shutil.disk_usage(layout.folder).free
     if needed > free:
         raise Stp3Error(
-            f"the volume needs {needed} bytes ({needed / 2**30:.1f} GiB) in {layout.folder}, the disk has "
-            f"{free} bytes ({free / 2**30:.1f} GiB) free. Free space, choose another folder or fewer rows."
+            f"the volume needs {in_bytes(needed)} in {layout.folder}, the disk has {in_bytes(free)} free. "
+            "Free space, choose another folder or fewer rows."
         )
 
 

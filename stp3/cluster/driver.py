@@ -25,7 +25,7 @@ from stp3.durable import remove_unfinished, write_json
 from stp3.errors import Stp3Error, UsageFault
 from stp3.provenance import now
 from stp3.run import begin
-from stp3.volume import is_owner
+from stp3.volume import is_owner, open_volume
 from stp3.writers import SlabRecord, Writer
 
 _LOOK_SECONDS = 0.2  # how often it looks for the file `cancel`
@@ -46,7 +46,7 @@ class Driver:
             update={
                 "state": "running", "stage": "starting workers", "pid": os.getpid(), "host": platform.node(),
                 "started": run.state().started or now(), "ended": None, "error": None, "seconds_left": None,
-                "rows_per_second": None,
+                "rows_per_second": None, "bytes_written": 0,
             }
         )  # fmt: skip
         self.progress: Progress | None = None
@@ -78,7 +78,7 @@ class Driver:
         with _private(self.run.private):
             async with open_cluster(self.spec.profile, self.run.private) as pool:
                 log.info("%d worker(s), %d thread(s) each", pool.size.workers, pool.size.threads)
-                await self._reconstruct(pool)
+                await pool.guard(self._reconstruct(pool))
 
     async def _reconstruct(self, pool: Any) -> None:
         from stp3.cluster import tasks
@@ -155,6 +155,7 @@ class Driver:
         assert self.progress is not None  # noqa: S101 - set before
         for rows in plan.slabs():
             self.progress.found(len(rows))
+        self._tell(bytes_written=sum(unit.bytes for unit in open_volume(self.output).files))
 
     def _count(self, record: SlabRecord, *, found: bool = False) -> None:
         assert self.progress is not None  # noqa: S101 - set before the first slab

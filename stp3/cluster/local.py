@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -17,8 +18,10 @@ from distributed import Client, Nanny, Scheduler, SchedulerPlugin, Security, Spe
 
 from stp3.cluster.pool import Pool
 from stp3.cluster.profiles import Profile, Size, size
+from stp3.errors import Stp3Error
 
 _CLOSING_SECONDS = 1.5
+_LONELY_SECONDS = 60.0
 log = logging.getLogger("stp3.driver")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -62,10 +65,27 @@ async def open_local(profile: Profile, private: Path) -> AsyncIterator[Pool]:
             cast(Scheduler, cluster.scheduler).add_plugin(losses)
             client = Client(cluster, asynchronous=True, set_as_default=False)  # type: ignore[no-untyped-call]
             async with client:
-                yield Pool(client, sized)
+                watch = asyncio.create_task(_watch(cast(Scheduler, cluster.scheduler)))
+                try:
+                    yield Pool(client, sized, watch)
+                finally:
+                    watch.cancel()
         finally:
             losses.is_closing = True
             await _close(cluster)
+
+
+async def _watch(scheduler: Scheduler) -> None:
+    """Raises Stp3Error when no worker has come back for a long time: a task that kills them all would wait for ever."""
+    seen = time.monotonic()
+    while time.monotonic() - seen < _LONELY_SECONDS:
+        await asyncio.sleep(1)
+        if scheduler.workers:
+            seen = time.monotonic()
+    raise Stp3Error(
+        f"no worker process has come up for {_LONELY_SECONDS:.0f} s. Look whether the machine has memory and processes "
+        "left, then resume the job."
+    )
 
 
 def _quieten() -> None:

@@ -48,6 +48,9 @@ def test_a_killed_driver_goes_on_where_it_was(jobs: Any, long_scan: Path, long_v
     job.resume()
     assert job.state().state == "running"
     np.testing.assert_array_equal(jobs.done(job), long_volume, strict=True)
+    assert job.state().rows_done == 24
+    assert job.state().bytes_written >= long_volume.nbytes
+    assert job.state().bytes_written < 1.1 * long_volume.nbytes
     assert all(jobs.journalled(job)[start] == 1 for start in finished)
     assert (job.folder / "resolved.json").read_bytes() == resolved
 
@@ -102,6 +105,7 @@ def test_a_driver_killed_before_its_last_word_redoes_nothing(
     np.testing.assert_array_equal(jobs.done(job), small_volume, strict=True)
     assert jobs.journalled(job) == before
     assert job.state().rows_done == 11
+    assert job.state().bytes_written == sum(unit.bytes for unit in open_volume(job.output).files)
 
 
 def test_cancel_of_a_dead_job(jobs: Any, long_scan: Path) -> None:
