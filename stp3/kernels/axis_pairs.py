@@ -140,7 +140,7 @@ def _correlations(lines: Lines, pairs: Pairs, blur: float) -> NDArray[np.float64
             padded,
             axis=1,
         )[:, : 2 * columns - 1]
-        floor = least * len(first) + 1e-30
+        floor = least * len(first) + 1e-15  # its square must not vanish in float32
         out[number] = product / np.sqrt(np.maximum(one, floor) * np.maximum(other, floor))
     return out
 
