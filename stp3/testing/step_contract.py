@@ -16,7 +16,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 
 from stp3.steps import find_step
-from stp3.steps.base import Parameters, Slab, Step
+from stp3.steps.base import Slab, Step
 
 
 def example_slab(rows: int = 6, angles: int = 45, columns: int = 52, seed: int = 7) -> Slab:
@@ -57,7 +57,7 @@ class StepContract:
     """Subclass, name the step, and give parameters and a slab to try it on where the usual ones do not suit."""
 
     step: ClassVar[type[Step]]
-    parameters: ClassVar[Parameters | None] = None
+    parameters: ClassVar[StepParameters | None] = None
 
     def slab(self) -> Slab:
         """What the step is tried on."""
@@ -123,7 +123,7 @@ class StepContract:
         columns = slab.data.shape[-1]
         return (len(slab.rows), columns, columns) if self.step.domain == "reconstruction" else slab.data.shape
 
-    def _parameters(self) -> Parameters:
+    def _parameters(self) -> StepParameters:
         return self.parameters if self.parameters is not None else self.step.Parameters()
 
     def _by_row(self, data: Any) -> Any:
