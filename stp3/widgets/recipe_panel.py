@@ -39,9 +39,10 @@ class RecipePanel(View):
     def __init__(self, act: RecipeActions) -> None:
         super().__init__()
         self.axis = named(ipywidgets.FloatText(description="Centre of rotation", step=0.1), "axis")
-        # It holds the distance from `_slider_centre`, so that its range never moves under the user's hand.
+        # It holds the distance from `_slider_centre`, so that its range never moves under the user's hand. The page
+        # rounds a slider's value to its step and sends it back: the step is as fine as the values that are set.
         self.axis_slider = named(
-            ipywidgets.FloatSlider(min=-_AROUND_COLUMNS, max=_AROUND_COLUMNS, step=0.1, readout=False), "axis-slider"
+            ipywidgets.FloatSlider(min=-_AROUND_COLUMNS, max=_AROUND_COLUMNS, step=0.01, readout=False), "axis-slider"
         )
         self.axis_slider.description = f"± {_AROUND_COLUMNS:.0f} columns"
         self._slider_centre = 0.0
