@@ -73,7 +73,7 @@ def _call(command: list[str], failure: str) -> None:
         words = [line for line in result.stderr.splitlines() if "ERR" in line or "error" in line.lower()]
         raise ProxyFault(
             f"{failure}; it is fetched once over the network. Check the connection and start again. "
-            f"({words[-1].strip() if words else 'no reason given'})"
+            f"({words[0].strip() if words else 'no reason given'})"
         )
 
 
