@@ -75,7 +75,7 @@ def page(voila):
             browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         except sync_api.Error as error:
             pytest.skip(f"no Chromium: {error}")
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
         faults, outside = [], []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on(
