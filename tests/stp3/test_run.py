@@ -49,7 +49,8 @@ def test_a_preview_row_is_that_row_of_the_volume(
         np.testing.assert_array_equal(volume.slice(z), preview_rows[row], strict=True)
     assert heard[-1] == (8, 8)
     assert volume.voxel_size_um == scan.pixel_size_um
-    assert volume.provenance["recipe"] == recipe.as_dict()
+    assert volume.provenance["recipe_asked"] == recipe.as_dict()
+    assert Recipe.from_dict(volume.provenance["recipe"]).fingerprint == volume.layout.fingerprint
     assert not list((tmp_path / "v").rglob("*part*"))
 
 
