@@ -93,6 +93,10 @@ class RecipePanel(View):
         else:
             self.verdict.value = words.axis(report)
 
+    def clear_axis_report(self) -> None:
+        """There is no scan whose axis could be told."""
+        self.verdict.value = ""
+
     def show_fault(self, text: str) -> None:
         """Why the last change was not taken; empty when it was."""
         self.fault.value = words.note("bad", f"Not used: {text}") if text else ""

@@ -110,7 +110,11 @@ class Workbench:
         if self._visit is None:
             return
         root = self._roots[self._visit]
-        self._errands.send(lambda: list_scans(root), lambda found: self._listed(root.id, found), self.scans.show_fault)
+        self._errands.send(
+            lambda: list_scans(root),
+            lambda found: self._listed(root.id, found),
+            lambda text: self.scans.say("bad", text),
+        )
 
     def _listed(self, visit: str, found: Sequence[ScanFile]) -> None:
         if self._visit is None or self._roots[self._visit].id != visit:
@@ -129,7 +133,14 @@ class Workbench:
         self._mode = PREVIEW
         self._show_nothing()
         self.recipe.show_axis_report(None, by_hand=False)
-        self._request(lambda turn: self._open(turn, file))
+        self.scans.say("info", f"Opening {file.name}…")
+        self._request(lambda turn: self._open(turn, file), self._not_opened)
+
+    def _not_opened(self, text: str) -> None:
+        self.viewer.clear()
+        self.viewer.fault(text)
+        self.scans.say("bad", text)
+        self.recipe.clear_axis_report()
 
     def _open(self, turn: Turn, file: ScanFile) -> None:
         turn.stage("Opening the scan")
@@ -251,9 +262,9 @@ class Workbench:
         self.viewer.show(data, pixel_size_um=pixel_size_um, unit=unit, title=title, subject=subject)
         self.viewer.idle()
 
-    def _request(self, work: Callable[[Turn], None]) -> None:
+    def _request(self, work: Callable[[Turn], None], failed: Callable[[str], None] | None = None) -> None:
         self.viewer.busy()
-        self._worker.request(work, self.viewer.fault)
+        self._worker.request(work, failed or self.viewer.fault)
 
     # --- the job ---
 

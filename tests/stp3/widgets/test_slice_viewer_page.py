@@ -195,6 +195,17 @@ def test_states_and_faults_are_words_beside_the_picture(page):
     assert page.locator(".stp3-v-note img").count() == 0
 
 
+def test_a_cleared_viewer_is_empty_and_takes_the_next_picture(page):
+    give(page, ramp("float32"))
+    page.evaluate("give({kind: 'clear'})")
+    assert colours(page, [(0.5, 0.5)])[0, 3] == 0
+    assert page.locator(".stp3-v-title").text_content() == ""
+    page.locator(".stp3-v-canvas").click()
+    page.keyboard.press("a")
+    give(page, ramp("float32"), frame=2)
+    assert colours(page, [(0.5, 0.5)])[0, 3] == 255
+
+
 def test_the_picture_comes_back_after_the_graphics_were_lost(page):
     give(page, ramp("float32"))
     page.evaluate("""() => {
