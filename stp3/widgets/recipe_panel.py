@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import ipywidgets
 
-from stp3.axis import AxisReport
 from stp3.errors import RecipeFault
 from stp3.recipe import StepUse
 from stp3.steps import find_step
@@ -15,6 +15,9 @@ from stp3.widgets import words
 from stp3.widgets.history import History
 from stp3.widgets.parameter_form import Changed, ExpertForm, ParameterField
 from stp3.widgets.view import View, beside, button, card, named, set_visible
+
+if TYPE_CHECKING:
+    from stp3.axis import AxisReport
 
 _AXIS = "rotation_axis.column"
 _STRIPES = "stripes_all"

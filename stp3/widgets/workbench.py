@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3 import config
-from stp3.axis import find_rotation_axis
 from stp3.cluster.client import Job
 from stp3.errors import Stp3Error
 from stp3.preview import Preview
@@ -98,6 +97,7 @@ class Workbench:
         self.scans.show_visits(self._roots, self._visit)
         self.refresh()
         self.desk.refresh()
+        self._errands.send(_bring_numerics, lambda _: None, lambda _: None)
 
     def choose_visit(self, index: int) -> None:
         """Shows the scans of a visit."""
@@ -147,6 +147,8 @@ class Workbench:
         scan = open_scan(file.path)
         turn.deliver(lambda: self.scans.show_about(scan))
         turn.stage("Finding the centre of rotation")
+        from stp3.axis import find_rotation_axis
+
         subject = Subject(scan, find_rotation_axis(scan, threads=config.threads()))
         turn.deliver(lambda: self._opened(subject))
 
@@ -356,3 +358,10 @@ def _free_bytes() -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def _bring_numerics() -> None:
+    """Imports SciPy's part of the library, half of all there is to import, while the user looks for a scan."""
+    import stp3.axis
+    import stp3.kernels.gridding
+    import stp3.kernels.stripes  # noqa: F401
