@@ -49,7 +49,7 @@ class StripesAll(Step):
 
     @classmethod
     def settle(cls, parameters: Any, columns: int) -> Any:
-        auto = {"size_large": int(columns * _LARGE) | 1, "size_small": int(columns * _SMALL) | 1}
+        auto = {"size_large": max(int(columns * _LARGE) | 1, 5), "size_small": max(int(columns * _SMALL) | 1, 3)}
         return parameters.model_copy(
             update={name: size for name, size in auto.items() if getattr(parameters, name) == AUTO}
         )
