@@ -173,5 +173,12 @@ def _judge(lines: dict[str, _Line], scan: Scan) -> AxisReport:
     near = [line for line in believed.values() if abs(line.column - middle) <= _AGREE]
     chosen = near[0] if near else replace(next(iter(believed.values())), column=middle)
     verdict: Verdict = "green" if len(believed) > 1 and spread <= _AGREE else "red" if spread > _DISAGREE else "amber"
-    tilt = float(np.rad2deg(np.arctan(chosen.slope))) if chosen.slope_error < _TILT_TOLD else None
-    return AxisReport(chosen.column, spread, verdict, tilt, methods)
+    return AxisReport(chosen.column, spread, verdict, _tilt_deg(near or [chosen]), methods)
+
+
+def _tilt_deg(lines: list[_Line]) -> float | None:
+    """The tilt that the methods agree on; None where one of them alone, or none, would tell of it."""
+    slopes = [line.slope for line in lines if line.slope_error < _TILT_TOLD]
+    if not slopes or np.ptp(slopes) > _TILT_TOLD:
+        return None
+    return float(np.rad2deg(np.arctan(np.median(slopes))))
