@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlparse
 
 from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyterhub.httpclient import fetch
+from jupyterhub.services.auth import HubOAuth
 from jupyterhub.singleuser.extension import JupyterHubAuthorizer, JupyterHubIdentityProvider
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
@@ -19,7 +20,7 @@ from tornado.netutil import bind_unix_socket
 from traitlets import Instance
 from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
-from voila.static_file_handler import AllowListFileHandler
+from voila.static_file_handler import AllowListFileHandler, TemplateStaticFileHandler
 from voila.tornado.contentshandler import VoilaContentsHandler
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.treehandler import TornadoVoilaTreeHandler
@@ -32,6 +33,7 @@ from .dashboard_handlers import (
     KernelCap,
     NotFoundHandler,
     OwnKernelHandler,
+    TemplateFiles,
     behind_login,
 )
 from .settings import ServerEnvironment
@@ -39,7 +41,11 @@ from .settings import ServerEnvironment
 # Routes of Voilà that nobody needs here: files beside the notebooks, the list of the folder in two forms, and the
 # websocket that tells a kernel the browser's request without asking who listens.
 DROPPED = (AllowListFileHandler, VoilaContentsHandler, TornadoVoilaTreeHandler, RequestInfoSocketHandler)
-REPLACED = {TornadoVoilaHandler: DashboardHandler, KernelHandler: OwnKernelHandler}
+REPLACED = {
+    TornadoVoilaHandler: DashboardHandler,
+    KernelHandler: OwnKernelHandler,
+    TemplateStaticFileHandler: TemplateFiles,
+}
 
 
 class HubIdentity(JupyterHubIdentityProvider):  # type: ignore[misc]
@@ -50,6 +56,7 @@ class HubIdentity(JupyterHubIdentityProvider):  # type: ignore[misc]
         kwargs.pop("token", None)
         kwargs.pop("login_handler_class", None)
         super().__init__(**kwargs)
+        self.hub_auth = HubOAuth(parent=self, api_token=self.parent.told.jupyterhub_api_token)
 
     @property
     def hub_prefix(self) -> str:
@@ -81,6 +88,8 @@ class DashboardServer(Voila):  # type: ignore[misc]
         """Voilà's settings with the login and the cap of kernels."""
         settings: dict[str, Any] = super().init_settings()
         settings["allow_unauthenticated_access"] = False
+        # names of the extensions' files carry hashes of their content: no question whether they changed
+        settings["static_immutable_cache"] = [f"{self.server_url.rstrip('/')}/voila/labextensions/"]
         settings["xsrf_cookies"] = False  # the hub's login brings its own check
         settings["jobs_folder"] = self.told.stp3_jobs
         settings["kernel_cap"] = KernelCap(self.kernel_manager, self.told.stp3_kernels)

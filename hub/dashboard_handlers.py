@@ -15,7 +15,8 @@ from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyterhub._version import __version__ as hub_version
 from tornado import web
 from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketHandler
+from voila.paths import collect_static_paths
+from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from .download import DownloadFault, NotReady, find_volume, zip_stream
@@ -42,12 +43,12 @@ class BehindLogin(web.RequestHandler):
     async def prepare(self) -> None:
         """Ask the hub who this is; browsers without a login are sent there, everything else gets 403."""
         user = await self.settings["identity_provider"].get_user(self)
+        self.current_user = user
         if user is None:
-            if self.request.method in {"GET", "HEAD"} and not isinstance(self, WebSocketHandler):
+            if self.request.method in {"GET", "HEAD"} and "Upgrade" not in self.request.headers:
                 self.redirect(self.get_login_url())  # 403 for a person who may not, raised by the hub's login
                 return
             raise web.HTTPError(403)
-        self.current_user = user
         self.settings["on_request"]()
         waiting = super().prepare()
         if isawaitable(waiting):
@@ -95,6 +96,18 @@ class OwnKernelHandler(KernelHandler):
     """Tells a page of its kernel; ending kernels goes through Voilà's own route."""
 
     SUPPORTED_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class TemplateFiles(TemplateStaticFileHandler):  # type: ignore[misc]
+    """Files of the templates; Voilà's own handler answers 500 to an address that is not one of theirs."""
+
+    async def get(self, path: str, include_body: bool = True) -> None:
+        """The file, or 404."""
+        template, _, rest = path.partition("/")
+        known = re.fullmatch(r"[A-Za-z0-9_-]+", template) and collect_static_paths(["voila", "nbconvert"], template)
+        if not known or not rest.startswith("static/") or ".." in rest.split("/"):
+            raise web.HTTPError(404)
+        await super().get(path, include_body)
 
 
 class KernelCap:

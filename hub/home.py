@@ -29,7 +29,10 @@ class VisitCard:
         """The days of the visit in words; empty where the office gives none."""
         start, end = self.visit.start, self.visit.end
         if start and end:
-            return f"{start:%-d %B %Y} – {end:%-d %B %Y}"
+            same = "%Y" if start.year == end.year else ""
+            same += "%m" if same and start.month == end.month else ""
+            short = {"": "%-d %B %Y", "%Y": "%-d %B", "%Y%m": "%-d"}[same]
+            return f"{start.strftime(short)} – {end:%-d %B %Y}"
         return f"from {start:%-d %B %Y}" if start else f"until {end:%-d %B %Y}" if end else ""
 
 

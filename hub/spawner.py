@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from .processes import die_with_parent
 from .profiles import LAB, Refusal, profile_for, visits_of
 from .settings import Settings, server_path
 
+SOCKET_POLL_SECONDS = 0.03
 LAB_SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -34,10 +36,15 @@ class VisitSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     unix_socket = Bool(False, help="whether this server listens on a socket rather than a port")
 
     @property
+    def runtime_folder(self) -> Path:
+        """A folder of this server for sockets: short and lower case, as the hub and the system want them."""
+        label = hashlib.sha256(f"{self.user.name}/{self.name}".encode()).hexdigest()[:8]
+        return self.settings.run_folder / label
+
+    @property
     def socket_path(self) -> Path:
-        """The socket of this server: short and lower case, as the hub and the kernel want it."""
-        label = hashlib.sha256(f"{self.user.name}/{self.name}".encode()).hexdigest()[:16]
-        return self.settings.run_folder / f"{label}.sock"
+        """The socket on which this server listens."""
+        return self.runtime_folder / "server.sock"
 
     def make_preexec_fn(self, name: str) -> Any:
         """Practice servers go with the hub, even where it is killed."""
@@ -65,7 +72,16 @@ class VisitSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         """Start the process; where it will answer."""
         self.socket_path.unlink(missing_ok=True)
         address = await super().start()
-        return f"http+unix://{quote(str(self.socket_path), safe='')}" if self.unix_socket else address
+        if not self.unix_socket:
+            return address
+        # The hub looks for a server at longer and longer intervals; waiting for the socket here saves up to a second.
+        while not self.socket_path.exists():
+            if await self.poll() is not None:
+                raise SpawnException(
+                    "The dashboards could not be started; the hub's log says why.", reason="ended", status_code=500
+                )
+            await asyncio.sleep(SOCKET_POLL_SECONDS)
+        return f"http+unix://{quote(str(self.socket_path), safe='')}"
 
 
 def visit_records(settings: Settings, visits: tuple[Visit, ...], groups: frozenset[str]) -> list[dict[str, str]]:
@@ -95,10 +111,17 @@ async def prepare_server(spawner: VisitSpawner) -> None:
     spawner.cmd = list(profile.command)
     spawner.default_url = profile.default_url
     spawner.unix_socket = profile.unix_socket
-    for folder in (settings.home_folder(person.username), settings.jobs_folder(person.username), settings.run_folder):
+    for folder in (
+        settings.home_folder(person.username),
+        settings.jobs_folder(person.username),
+        spawner.runtime_folder,
+    ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     visits = visit_records(settings, person.visits, groups)
-    spawner.environment = server_environment(settings, person.username, visits)
+    spawner.environment = server_environment(settings, person.username, visits) | {
+        "STP3_RUN_FOLDER": str(spawner.runtime_folder),
+        "JUPYTER_RUNTIME_DIR": str(spawner.runtime_folder),
+    }
     if profile is LAB:
         _prepare_lab(spawner, settings, person.username)
 
@@ -111,7 +134,6 @@ def server_environment(settings: Settings, username: str, visits: list[dict[str,
         "STP3_THREADS": str(settings.threads_per_user()),
         "STP3_DASHBOARDS": str(settings.dashboards),
         "STP3_TEMPLATE": settings.template,
-        "STP3_RUN_FOLDER": str(settings.run_folder),
         "STP3_KERNELS": str(settings.kernels_per_user),
         "STP3_KERNEL_IDLE_SECONDS": str(settings.kernel_idle_seconds),
         "JUPYTER_PATH": str(settings.template_folder),

@@ -98,9 +98,7 @@ def follow(job: Job, stream: TextIO) -> JobState:
         print("cancelling the job ...", file=stream)
         job.cancel()
         state = job.wait(30)
-    if state.state == "done":
-        line.show(progress(state))
-    line.end()
+    line.end(progress(state) if state.state == "done" else "")
     return state
 
 
@@ -150,8 +148,11 @@ class ProgressLine:
         self._shown = text
         self._stream.flush()
 
-    def end(self) -> None:
-        """Leaves what was shown last on its own line."""
+    def end(self, text: str = "") -> None:
+        """Shows a last text, whenever the one before was shown, and ends the line."""
+        self._at = float("-inf")
+        if text:
+            self.show(text)
         if self._terminal and self._shown:
             self._stream.write("\n")
             self._stream.flush()
@@ -160,7 +161,12 @@ class ProgressLine:
 def _list(arguments: argparse.Namespace) -> int:
     from stp3.cluster.client import list_jobs
 
-    states = [job.state() for job in list_jobs()]
+    states = []
+    for job in list_jobs():
+        try:
+            states.append(job.state())
+        except Stp3Error as fault:  # one damaged record does not hide the others
+            print(f"stp3: {fault}", file=sys.stderr)
     rows = [(state.id, state.state, progress(state), state.sample, state.output) for state in states]
     lines = table([("id", "state", "progress", "sample", "volume"), *rows]) if rows else ["There are no jobs."]
     return show(arguments, [state.model_dump(mode="json") for state in states], lines)

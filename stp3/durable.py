@@ -100,6 +100,12 @@ def remove_unfinished(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def in_bytes(count: int) -> str:
+    """A number of bytes as people read it: "13824000 bytes (13.2 MiB)"."""
+    unit, name = (2**30, "GiB") if count >= 2**30 else (2**20, "MiB")
+    return f"{count} bytes ({count / unit:.1f} {name})"
+
+
 def _view(part: Buffer) -> memoryview:
     return part.data if isinstance(part, np.ndarray) else memoryview(part)
 
@@ -109,7 +115,7 @@ def refusal(error: OSError, path: Path, size: int) -> Stp3Error:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _NO_ROOM:
         return Stp3Error(
-            f"no room for {path.name} in {path.parent} ({reason}): it needs {size} bytes ({size / 2**20:.1f} MiB). "
+            f"no room for {path.name} in {path.parent} ({reason}): it needs {in_bytes(size)}. "
             "Free space or choose another folder, then go on."
         )
     return Stp3Error(f"{path} cannot be written: {reason}. Check the folder and its permissions, then go on.")

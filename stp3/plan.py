@@ -58,7 +58,7 @@ def resolve(
     Measures what needs the whole scan: the rotation axis and the grey range. Raises UsageFault or ScanFault.
     """
     chosen = check_rows(scan, rows)
-    recipe = with_rotation_axis(recipe, scan)
+    recipe = with_rotation_axis(recipe.settled(scan.columns), scan)
     budget = memory_bytes if memory_bytes is not None else free_memory_bytes() // 4
     plan = Plan(scan, recipe, chosen, 1)
     plan = Plan(scan, with_grey_range(plan, threads), chosen, 1)
@@ -94,10 +94,10 @@ def with_rotation_axis(recipe: Recipe, scan: Scan) -> Recipe:
 
     report = find_rotation_axis(scan)
     if report.verdict == "red":
+        found = ", ".join(f"{name} {value:.2f}" for name, value in report.methods.items()) or "no method found any"
         raise ScanFault(
-            f"the rotation axis could not be found: the methods disagree by {report.spread:.1f} columns "
-            f"({', '.join(f'{name} {value:.2f}' for name, value in report.methods.items())}). "
-            "Look at the slices and enter a column: rotation_axis.column."
+            f"the rotation axis found cannot be trusted ({found}; spread {report.spread:.1f} columns). "
+            "Look at slices and enter a column: rotation_axis.column."
         )
     return recipe.with_values({"rotation_axis.column": report.rotation_axis})
 
@@ -125,7 +125,7 @@ def with_grey_range(plan: Plan, threads: int) -> Recipe:
 def slab_height(plan: Plan, memory_bytes: int) -> int:
     """Rows of a slab such that the hungriest step stays inside the budget. Raises UsageFault."""
     scan = plan.scan
-    row_bytes = 4 * scan.angles * scan.columns
+    row_bytes = 4 * max(scan.angles, scan.columns) * scan.columns  # a slice may be larger than its sinogram
     factor = max(use.step.memory_factor(use.parameters) for use in plan.steps)
     fixed = max(use.step.memory_fixed(use.parameters, scan.angles, scan.columns) for use in plan.steps)
     height = int((memory_bytes - fixed) // (factor * row_bytes)) - 2 * plan.halo

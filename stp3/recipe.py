@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from stp3.errors import RecipeFault
 from stp3.steps import find_step
-from stp3.steps.base import Domain, Parameters, Step
+from stp3.steps.base import Domain, Step, StepParameters
 
 DEFAULT_STEPS = (
     "flat_field", "zingers", "minus_log", "stripes_all", "rotation_axis", "fbp", "circle_mask", "output",
@@ -29,7 +29,7 @@ class StepUse:
     """One step of a recipe with its parameters; switched off it keeps its place."""
 
     name: str
-    parameters: Parameters
+    parameters: StepParameters
     on: bool = True
 
     @property
@@ -58,7 +58,8 @@ class Recipe:
         """The recipe in plain data. Raises RecipeFault with every fault found."""
         faults: list[str] = []
         uses = [use for entry in _entries(content, faults) if (use := _read_use(entry, faults))]
-        faults += _order_faults(use for use in uses if use.on)
+        if not faults:  # a step that could not be read would be missed here as well
+            faults += _order_faults(use for use in uses if use.on)
         if faults:
             raise RecipeFault("The recipe has faults:\n- " + "\n- ".join(faults) if len(faults) > 1 else faults[0])
         return cls(tuple(uses))
@@ -114,6 +115,11 @@ class Recipe:
             self.use(name)
             next(entry for entry in content["steps"] if entry["step"] == name)[parameter] = value
         return Recipe.from_dict(content)
+
+    def settled(self, columns: int) -> Recipe:
+        """The recipe for a detector of that width: what follows from it alone is filled in."""
+        uses = (replace(use, parameters=use.step.settle(use.parameters, columns)) for use in self.uses)
+        return Recipe(tuple(uses))
 
     def without(self, *names: str) -> Recipe:
         """The recipe with those steps switched off."""

@@ -6,6 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -54,6 +55,8 @@ class ScanIdentity:
         try:
             real = path.resolve(strict=True)
             stat = real.stat()
+            if not S_ISREG(stat.st_mode):  # a pipe would be waited for
+                raise ScanFault(f"{path} is not a regular file.")
             with open(real, "rb") as file:
                 head = hashlib.sha256(file.read(1 << 20)).hexdigest()
         except OSError as error:

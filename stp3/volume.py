@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.durable import Unit, refusal, sync_folder, write_json, write_text
+from stp3.durable import Unit, in_bytes, refusal, sync_folder, write_json, write_text
 from stp3.errors import Stp3Error, UsageFault
 from stp3.provenance import now
 from stp3.writers import Layout, Writer, find_writer
@@ -83,6 +83,10 @@ class Volume:
         except (OSError, KeyError, ValueError) as error:
             raise Stp3Error(f"slice {z_index} (row {row}) of {self.folder} cannot be read yet: {error}.") from error
 
+    def tidy(self) -> None:
+        """Takes away what only the job needed."""
+        self._writer.tidy()
+
     def check_files(self) -> list[str]:
         """The files of a finished volume that are no longer what was written."""
         return [unit.path for unit in self.files if not unit.is_intact(self.folder)]
@@ -110,14 +114,19 @@ def open_volume(folder: str | os.PathLike[str]) -> Volume:
     return Volume(root, find_writer(layout.format)(layout), content)
 
 
+def is_owner(folder: Path, owner: str) -> bool:
+    """True when the volume in the folder was begun by this owner."""
+    content = _described(folder)
+    return content is not None and content.get("owner") == owner
+
+
 def check_free(folder: Path, owner: str) -> None:
     """Raises UsageFault when a folder holds anything that is not this owner's own volume."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise UsageFault(f"{folder} is a file. Give a new or empty folder for the volume.")
-    content = _described(folder)
-    if content is not None and owner and content.get("owner") == owner:
+    if is_owner(folder, owner):
         return
     if any(not path.name.endswith(".part") for path in folder.iterdir()):
         raise UsageFault(f"{folder} is not empty; a volume is never written over. Give a new or empty folder.")
@@ -127,9 +136,9 @@ def claim(folder: Path, owner: str) -> None:
     """Makes the folder this owner's: of two that ask at the same time one is refused. Raises UsageFault."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        check_free(folder, owner)
-        if _described(folder) is not None:
+        if is_owner(folder, owner):
             return
+        check_free(folder, owner)
         draft = folder / f".{_DESCRIPTION}.{os.getpid()}.part"
         draft.write_text(json.dumps({"stp3_volume": _FORMAT, "state": "claimed", "owner": owner}))
         try:
@@ -150,8 +159,8 @@ def check_space(writer: Writer, bytes_there: int = 0) -> None:
     free = shutil.disk_usage(layout.folder).free
     if needed > free:
         raise Stp3Error(
-            f"the volume needs {needed} bytes ({needed / 2**30:.1f} GiB) in {layout.folder}, the disk has "
-            f"{free} bytes ({free / 2**30:.1f} GiB) free. Free space, choose another folder or fewer rows."
+            f"the volume needs {in_bytes(needed)} in {layout.folder}, the disk has {in_bytes(free)} free. "
+            "Free space, choose another folder or fewer rows."
         )
 
 

@@ -124,7 +124,7 @@ function colourTable(stops) {
 
 /** A sample of the finite values inside the inscribed ellipse: corners outside the field of view say nothing. */
 function sampleOf({ data, width, height }) {
-  const stride = Math.max(1, Math.round(Math.sqrt((width * height) / 200000))), values = [];
+  const stride = Math.max(1, Math.round(Math.sqrt((width * height) / 60000))), values = [];
   for (let y = stride >> 1; y < height; y += stride)
     for (let x = stride >> 1; x < width; x += stride) {
       const value = data[y * width + x];
@@ -362,7 +362,9 @@ class View {
     const ratio = this.canvas.width / Math.max(this.stage.clientWidth, 1), { view, picture } = this, stride = 1 / (view.scale * ratio);
     this.painter?.paint(picture, [view.x - (this.canvas.width / 2) * stride, view.y - (this.canvas.height / 2) * stride], stride, this.limits);
     this.drawScale();
-    this.drawHistogram();
+    const grey = [this.stats, ...this.limits, this.track.clientWidth, this.map];
+    if (grey.some((part, place) => part !== this.grey?.[place])) this.drawHistogram();
+    this.grey = grey;
     this.canvas.setAttribute("aria-label", `Slice ${picture.title}: ${picture.width} × ${picture.height} pixels, grey from ${short(this.limits[0])} to ${short(this.limits[1])} ${picture.unit}`);
     this.after?.();
     this.after = undefined;

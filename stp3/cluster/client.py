@@ -22,10 +22,11 @@ from stp3.plan import check_rows
 from stp3.provenance import now, user_name
 from stp3.recipe import Recipe
 from stp3.scan import Scan, open_scan
-from stp3.volume import check_free
+from stp3.volume import check_free, is_owner
 from stp3.writers import find_writer
 
-_START_SECONDS = 20.0
+_QUIET = {"PYTHONWARNINGS": "ignore:resource_tracker:UserWarning"}  # its word on a killed driver helps nobody
+_START_SECONDS = 60.0  # a busy machine and a slow network file system together
 _SILENCE_SECONDS = 120.0  # a driver on another host that is this late with its state is taken for lost
 
 
@@ -96,7 +97,8 @@ class Job:
 
     def _cancel_undriven(self, state: JobState) -> None:
         with self._run.locked():
-            remove_unfinished(Path(state.output))
+            if is_owner(Path(state.output), self.id):
+                remove_unfinished(Path(state.output))
             shutil.rmtree(self._run.private, ignore_errors=True)
             changes = {"state": "cancelled", "stage": "cancelled", "ended": now(), "pid": None, "seconds_left": None}
             self._run.write_state(state.model_copy(update=changes))
@@ -187,7 +189,7 @@ def _start(run: RunFolder) -> None:
         driver = subprocess.Popen(
             [sys.executable, "-m", "stp3.cluster.driver", str(run.folder)],
             cwd=run.folder,
-            env=config.job_environment() | {"TMPDIR": str(run.private)},
+            env=config.job_environment() | {"TMPDIR": str(run.private)} | _QUIET,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -25,6 +25,7 @@ from stp3.durable import remove_unfinished, write_json
 from stp3.errors import Stp3Error, UsageFault
 from stp3.provenance import now
 from stp3.run import begin
+from stp3.volume import is_owner, open_volume
 from stp3.writers import SlabRecord, Writer
 
 _LOOK_SECONDS = 0.2  # how often it looks for the file `cancel`
@@ -45,7 +46,7 @@ class Driver:
             update={
                 "state": "running", "stage": "starting workers", "pid": os.getpid(), "host": platform.node(),
                 "started": run.state().started or now(), "ended": None, "error": None, "seconds_left": None,
-                "rows_per_second": None,
+                "rows_per_second": None, "bytes_written": 0,
             }
         )  # fmt: skip
         self.progress: Progress | None = None
@@ -77,7 +78,7 @@ class Driver:
         with _private(self.run.private):
             async with open_cluster(self.spec.profile, self.run.private) as pool:
                 log.info("%d worker(s), %d thread(s) each", pool.size.workers, pool.size.threads)
-                await self._reconstruct(pool)
+                await pool.guard(self._reconstruct(pool))
 
     async def _reconstruct(self, pool: Any) -> None:
         from stp3.cluster import tasks
@@ -85,8 +86,12 @@ class Driver:
 
         plan, provenance = await self._plan(pool)
         self.progress = Progress(len(plan.rows), plan.slab_rows, pool.size.workers)
+        self._sweep()
         journal = Journal(self.run.journal_file)
         journal.add("driver", fence=self.fence, pid=os.getpid(), host=platform.node(), time=now())
+        if await run_one(pool, tasks.is_complete, self.output, self.run.id):
+            self._take_over_all(plan)
+            return
         await self._check_finished(pool, journal)
         there = sum(unit.bytes for record in self.records.values() for unit in record.units)
         writer: Writer = begin(plan, self.output, self.spec.format, self.run.id, provenance, bytes_there=there)
@@ -145,6 +150,13 @@ class Driver:
         await run_window(pool, "check", finished, lambda start: (tasks.is_intact, self.output, finished[start]), done)
         log.info("%d of %d slabs were finished before", len(self.records), len(finished))
 
+    def _take_over_all(self, plan: Any) -> None:
+        """The volume was finished; only the last words of the driver were missing."""
+        assert self.progress is not None  # noqa: S101 - set before
+        for rows in plan.slabs():
+            self.progress.found(len(rows))
+        self._tell(bytes_written=sum(unit.bytes for unit in open_volume(self.output).files))
+
     def _count(self, record: SlabRecord, *, found: bool = False) -> None:
         assert self.progress is not None  # noqa: S101 - set before the first slab
         self.records[record.rows.start] = record
@@ -183,9 +195,13 @@ class Driver:
         except Stp3Error as error:
             log.error("the state cannot be written: %s", error)
 
+    def _sweep(self) -> None:
+        if is_owner(self.output, self.run.id):
+            remove_unfinished(self.output)
+
     def _end(self, work: asyncio.Task[None]) -> int:
         """Sweeps, says how it ended and why."""
-        remove_unfinished(self.output)
+        self._sweep()
         ended: dict[str, Any] = {"ended": now(), "seconds_left": None}
         if work.cancelled():
             kept = f"; {self.progress.rows_done} finished rows are kept" if self.progress else ""

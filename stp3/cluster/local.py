@@ -7,18 +7,22 @@ import logging
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import dask
-from distributed import Client, Nanny, Scheduler, Security, SpecCluster, Worker
+from distributed import Client, Nanny, Scheduler, SchedulerPlugin, Security, SpecCluster, Worker
 
 from stp3.cluster.pool import Pool
 from stp3.cluster.profiles import Profile, Size, size
+from stp3.errors import Stp3Error
 
 _CLOSING_SECONDS = 1.5
+_LONELY_SECONDS = 60.0
+log = logging.getLogger("stp3.driver")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -37,6 +41,17 @@ class QuietWorker(_NoPages, Worker):
     """A worker with no port but the encrypted one."""
 
 
+class Losses(SchedulerPlugin):
+    """Says in the log when a worker is lost; a new one is started by its nanny."""
+
+    def __init__(self) -> None:
+        self.is_closing = False
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        if not self.is_closing:
+            log.warning("a worker was lost; another takes its place and its slab is done again")
+
+
 @asynccontextmanager
 async def open_local(profile: Profile, private: Path) -> AsyncIterator[Pool]:
     """A cluster of this machine's processes. See `open_cluster`."""
@@ -44,22 +59,40 @@ async def open_local(profile: Profile, private: Path) -> AsyncIterator[Pool]:
     _quieten()
     dask.config.refresh(paths=[], env={})  # a user's own Dask settings must not change what a job does
     with dask.config.set(_settings(sized)):
-        cluster = _cluster(sized, private)
+        cluster, losses = _cluster(sized, private), Losses()
         try:
             await cluster
+            cast(Scheduler, cluster.scheduler).add_plugin(losses)
             client = Client(cluster, asynchronous=True, set_as_default=False)  # type: ignore[no-untyped-call]
             async with client:
-                yield Pool(client, sized)
+                watch = asyncio.create_task(_watch(cast(Scheduler, cluster.scheduler)))
+                try:
+                    yield Pool(client, sized, watch)
+                finally:
+                    watch.cancel()
         finally:
+            losses.is_closing = True
             await _close(cluster)
 
 
+async def _watch(scheduler: Scheduler) -> None:
+    """Raises Stp3Error when no worker has come back for a long time: a task that kills them all would wait for ever."""
+    seen = time.monotonic()
+    while time.monotonic() - seen < _LONELY_SECONDS:
+        await asyncio.sleep(1)
+        if scheduler.workers:
+            seen = time.monotonic()
+    raise Stp3Error(
+        f"no worker process has come up for {_LONELY_SECONDS:.0f} s. Look whether the machine has memory and processes "
+        "left, then resume the job."
+    )
+
+
 def _quieten() -> None:
-    """Leaves in the log what a user can understand: lost workers, not the talk between processes."""
+    """Keeps the talk between Dask's processes out of the log."""
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    logging.getLogger("distributed.nanny").setLevel(logging.WARNING)
-    for name in ("distributed.batched", "distributed.core", "distributed.scheduler", "distributed.http.proxy"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("batched", "core", "http.proxy", "nanny", "scheduler"):
+        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
 
 
 def _settings(sized: Size) -> dict[str, Any]:
@@ -104,7 +137,6 @@ async def _close(cluster: SpecCluster) -> None:
     """Ends all workers at once: what they have on disk is complete, and a running step cannot be asked to stop."""
     for nanny in cluster.workers.values():
         nanny.auto_restart = False
-    logging.getLogger("distributed.nanny").setLevel(logging.CRITICAL)
     _kill_children()
     with suppress(asyncio.TimeoutError, OSError, AssertionError):
         await asyncio.wait_for(cast(Awaitable[None], cluster.close()), _CLOSING_SECONDS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,22 @@ from stp3.cluster.profiles import Profile, Size
 
 @dataclass(frozen=True)
 class Pool:
-    """A running cluster: an asynchronous Dask client, and what each of its workers has."""
+    """A running cluster: an asynchronous Dask client, what each of its workers has, and a task that ends with a
+    Stp3Error when the cluster is beyond help."""
 
     client: Any
     size: Size
+    watch: asyncio.Task[None]
+
+    async def guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does the work unless the cluster fails first. Raises what the work or the cluster raises."""
+        task = asyncio.create_task(work)
+        try:
+            await asyncio.wait([task, self.watch], return_when=asyncio.FIRST_COMPLETED)
+            await (task if task.done() else self.watch)
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 @asynccontextmanager

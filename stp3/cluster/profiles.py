@@ -31,7 +31,7 @@ class Profile(BaseModel):
     title: str = ""
     workers: Annotated[int, Field(ge=1, le=1024)] | Auto = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] | Auto = "auto"
-    memory_gib: Annotated[float, Field(gt=0)] | Auto = "auto"
+    memory_gib: Annotated[float, Field(ge=0.5)] | Auto = "auto"
     slab_rows: Annotated[int, Field(ge=1)] | None = Field(None, description="most rows in a slab")
 
 

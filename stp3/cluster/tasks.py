@@ -14,6 +14,7 @@ from stp3.provenance import provenance
 from stp3.recipe import Recipe
 from stp3.run import complete, write_slab
 from stp3.scan import open_scan
+from stp3.volume import is_owner, open_volume
 from stp3.writers import SlabRecord, Writer
 
 _SLAB_SHARE = 0.6  # of a worker's memory; the rest is Python, the libraries and what a writer copies
@@ -53,6 +54,17 @@ def reconstruct(folder: Path, fence: int, plan: Plan, writer: Writer, rows: rang
 def is_intact(output: Path, record: SlabRecord) -> bool:
     """True when the slab's files are there with the bytes that were journalled."""
     return all(unit.is_intact(output) for unit in record.units)
+
+
+def is_complete(output: Path, owner: str) -> bool:
+    """True when this owner's volume is finished and its files are what they were."""
+    if not is_owner(output, owner):
+        return False
+    volume = open_volume(output)
+    if not volume.is_complete or volume.check_files():
+        return False
+    volume.tidy()
+    return True
 
 
 def complete_job(folder: Path, fence: int, writer: Writer, records: list[SlabRecord], owner: str) -> None:

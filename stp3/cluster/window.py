@@ -71,10 +71,14 @@ async def run_one(pool: Pool, function: Callable[..., Any], *arguments: Any) -> 
 
 def _give_up_or_log(error: BaseException, item: object, attempt: int) -> None:
     if isinstance(error, KilledWorker):
-        raise _killed(str(item)) from error
+        raise _killed(_named(item)) from error
     if isinstance(error, _FINAL) or attempt >= _ATTEMPTS:
         raise error
-    log.warning("%s failed (attempt %d of %d), trying again: %s", item, attempt, _ATTEMPTS, error)
+    log.warning("%s failed (attempt %d of %d), trying again: %s", _named(item), attempt, _ATTEMPTS, error)
+
+
+def _named(item: object) -> str:
+    return f"rows {item.start}:{item.stop}" if isinstance(item, range) else str(item)
 
 
 def _killed(what: str) -> Stp3Error:

@@ -11,10 +11,8 @@ import hashlib
 import os
 from collections import OrderedDict
 from threading import Lock
-from typing import cast
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from stp3.errors import UsageFault
@@ -22,10 +20,10 @@ from stp3.kernels._native import Reconstructor, instruction_sets
 from stp3.kernels.angles import density_weights
 from stp3.kernels.filters import FilterName, filter_response
 from stp3.kernels.gridding import Pad
+from stp3.kernels.gridding_matrix import Sizes
 
 __all__ = ["instruction_sets", "reconstruct", "working_bytes"]
 
-_OVERSAMPLING = 1.25
 _KEPT_BYTES = 1 << 30
 _CACHE_LINE = 64
 
@@ -57,7 +55,8 @@ def reconstruct(
         data = np.ascontiguousarray(data)
     _, rows, columns = data.shape
     slices = aligned_empty((rows, columns, columns)) if out is None else out
-    response = filter_response(filter, padded_length(columns), cutoff) / (padded_length(columns) * pixel_size)
+    padded = Sizes(len(theta), columns).padded
+    response = filter_response(filter, padded, cutoff) / (padded * pixel_size)
     response[[0, -1]] /= 2  # the inverse transform counts every frequency twice, but these exist once
     axes = np.ascontiguousarray(np.broadcast_to(np.asarray(rotation_axis, np.float64), (rows,)))
     try:
@@ -71,19 +70,10 @@ def reconstruct(
     return slices
 
 
-def padded_length(columns: int) -> int:
-    """Length of a padded sinogram row: at least twice the columns, even, with the factors 2, 3 and 5."""
-    return 2 * cast(int, scipy.fft.next_fast_len(max(columns, 8), real=True))
-
-
-def grid_side(columns: int) -> int:
-    """Side of the grid: at least 1.25 times the columns, even, with the factors 2, 3 and 5."""
-    return 2 * cast(int, scipy.fft.next_fast_len(-int(-max(columns, 8) * _OVERSAMPLING // 2), real=True))
-
-
 def working_bytes(angles: int, columns: int) -> int:
     """Memory beside projections and slices: the grid of a full vector of slices, and every thread's share."""
-    side, padded = grid_side(columns), padded_length(columns)
+    sizes = Sizes(angles, columns)
+    side, padded = sizes.grid, sizes.padded
     vector = 4 * {"avx512": 16, "avx2": 8}.get(instruction_sets()[0], 4)
     grid = vector * side * (side + 16)
     one_slice = 4 * side * (side + 16) + 4 * angles * padded + 4 * columns * side
@@ -118,9 +108,11 @@ class _Plans:
         key = f"{columns}:{pad}:{instructions}:{hashlib.sha256(theta.tobytes()).hexdigest()}"
         with self._lock:
             if key not in self._plans:
-                lengths = padded_length(columns), grid_side(columns)
+                sizes = Sizes(len(theta), columns)
                 weights = density_weights(theta) if len(theta) else theta
-                self._plans[key] = Reconstructor(theta, weights, columns, *lengths, pad == "edge", instructions)
+                self._plans[key] = Reconstructor(
+                    theta, weights, columns, sizes.padded, sizes.grid, pad == "edge", instructions
+                )
             self._plans.move_to_end(key)
             return self._plans[key]
 

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 
 from stp3.kernels.filters import FilterName, filter_response
 from stp3.kernels.gridding_matrix import (
-    KERNEL,
     MARGIN,
     Block,
     BlockAngles,
     Sizes,
     build_block,
-    kaiser_bessel,
+    kaiser_bessel_transform,
     kept_blocks,
     split_angles,
 )
@@ -37,7 +36,9 @@ _TOGETHER_BYTES = 1 << 27
 _WAVE = 8  # blocks whose boxes are held at once
 _STRIP = 64  # grid lines that a thread takes at once
 
-Box = tuple[Block, NDArray[np.float32]]
+# for some of the lanes (real and imaginary part of each row): the sums at the cells of the block's box
+Sums = tuple[slice, NDArray[np.float32]]
+Box = tuple[Block, list[Sums]]
 
 
 def reconstruct(
@@ -64,12 +65,12 @@ def reconstruct(
     slices = np.empty((rows, columns, columns), np.float32)
     for some in pieces(rows, rows_together(sizes)):
         spread = partial(_spread, projections[:, some], rotation_axis, response, pad, sizes)
-        grids = np.zeros((some.stop - some.start, *sizes.half_grid), np.complex64)
+        grids = np.zeros((*sizes.half_grid, some.stop - some.start), np.complex64)
         for wave in _waves(theta, sizes, threads):
             _add(grids, share(spread, wave, threads), threads)
-        for grid, out in zip(grids, slices[some], strict=True):
-            _fold(grid, sizes.grid)
-            _invert(grid, out, sizes, threads)
+        _fold(grids, sizes.grid)
+        for row, out in enumerate(slices[some]):
+            _invert(grids[:, :, row], out, sizes, threads)
     return slices
 
 
@@ -106,7 +107,7 @@ def _spread(
     sizes: Sizes,
     part: Block | BlockAngles,
 ) -> Box:
-    """The block's filtered samples on its box of the grid, shape (cells, 2 x rows): real and imaginary parts."""
+    """The block's filtered samples on its box of the grid."""
     block = part if isinstance(part, Block) else build_block(part, sizes)
     rows = projections.shape[1]
     upper, mirrored = (
@@ -122,9 +123,10 @@ def _spread(
         np.multiply(spectrum, block.turn, out=samples[:, :, row])
     lanes = samples.view(np.float32).reshape(-1, 2 * rows)
     if rows > 1:
-        return block, block.matrix @ lanes
+        return block, [(slice(None), block.matrix @ lanes)]
     # two products with a vector run faster than one with two lanes
-    return block, np.stack([block.matrix @ np.ascontiguousarray(lanes[:, lane]) for lane in (0, 1)], axis=1)
+    sums = (block.matrix @ np.ascontiguousarray(lanes[:, lane]) for lane in (0, 1))
+    return block, [(slice(lane, lane + 1), cells[:, None]) for lane, cells in enumerate(sums)]
 
 
 def _padded(lines: NDArray[np.float32], block: Block, pad: Pad, sizes: Sizes) -> NDArray[np.float32]:
@@ -141,20 +143,19 @@ def _padded(lines: NDArray[np.float32], block: Block, pad: Pad, sizes: Sizes) ->
 
 
 def _add(grids: NDArray[np.complex64], boxes: list[Box], threads: int) -> None:
-    """Adds the boxes, in their order, to the grid of each row."""
-    rows, height, width = grids.shape
-    cells = grids.view(np.float32).reshape(rows, height, width, 2)
+    """Adds the boxes, in their order, to the grids (v, u, rows)."""
+    cells = grids.view(np.float32)
 
     def add(strip: slice) -> None:
-        for block, values in boxes:
+        for block, sums in boxes:
             (top, left), (tall, wide) = block.corner, block.shape
             first, last = max(strip.start, top), min(strip.stop, top + tall)
             if first < last:
-                part = values.reshape(tall, wide, rows, 2)[first - top : last - top]
-                for row in range(rows):
-                    cells[row, first:last, left : left + wide] += part[:, :, row]
+                for lanes, values in sums:
+                    part = values.reshape(tall, wide, -1)[first - top : last - top]
+                    cells[first:last, left : left + wide, lanes] += part
 
-    share(add, pieces(height, _STRIP), threads)
+    share(add, pieces(len(grids), _STRIP), threads)
 
 
 def _fold(grid: NDArray[np.complex64], side: int) -> None:
@@ -197,8 +198,5 @@ def _invert(grid: NDArray[np.complex64], out: NDArray[np.float32], sizes: Sizes,
 
 def _shade(sizes: Sizes) -> NDArray[np.float32]:
     """What undoes the kernel's fall-off towards the rim: 1 / its Fourier transform at each pixel."""
-    steps = 2000
-    offset = ((np.arange(steps) + 0.5) / steps - 0.5) * KERNEL
     position = (np.arange(sizes.columns) - sizes.columns // 2) / sizes.grid
-    transform = np.cos(2 * np.pi * np.outer(position, offset)) @ kaiser_bessel(offset) * (KERNEL / steps)
-    return np.asarray(1 / transform, np.float32)
+    return np.asarray(1 / kaiser_bessel_transform(position), np.float32)

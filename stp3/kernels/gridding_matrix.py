@@ -45,8 +45,8 @@ class Sizes:
 
     @cached_property
     def grid(self) -> int:
-        """Side of the Cartesian grid, even."""
-        return int(2 * scipy.fft.next_fast_len(int(np.ceil(max(self.columns, 8) * OVERSAMPLING / 2)), real=False))
+        """Side of the Cartesian grid, even, with the factors 2, 3 and 5 alone: the compiled transforms know no others."""
+        return int(2 * scipy.fft.next_fast_len(int(np.ceil(max(self.columns, 8) * OVERSAMPLING / 2)), real=True))
 
     @property
     def frequencies(self) -> int:
@@ -172,11 +172,21 @@ def _table() -> NDArray[np.float32]:
 
 
 def kaiser_bessel(offset: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The kernel at a distance in cells, 1 at 0 (shape parameter: Beatty, IEEE Trans. Med. Imaging 24:799, 2005)."""
-    ratio = KERNEL / OVERSAMPLING
-    shape = np.pi * np.sqrt(ratio**2 * (OVERSAMPLING - 0.5) ** 2 - 0.8)
+    """The kernel at a distance in cells, 1 at 0."""
     inside = np.maximum(1 - (2 * offset / KERNEL) ** 2, 0)
-    return np.asarray(np.where(np.abs(2 * offset / KERNEL) <= 1, np.i0(shape * np.sqrt(inside)) / np.i0(shape), 0.0))
+    kernel = np.i0(_shape() * np.sqrt(inside)) / np.i0(_shape())
+    return np.asarray(np.where(np.abs(2 * offset / KERNEL) <= 1, kernel, 0.0))
+
+
+def kaiser_bessel_transform(position: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The kernel's Fourier transform at a position in sides of the grid (up to 0.4, where it still is positive)."""
+    root = np.sqrt(_shape() ** 2 - (np.pi * KERNEL * position) ** 2)
+    return np.asarray(KERNEL * np.sinh(root) / (root * np.i0(_shape())))
+
+
+def _shape() -> float:
+    """The kernel's shape parameter (Beatty, IEEE Trans. Med. Imaging 24:799, 2005)."""
+    return float(np.pi * np.sqrt((KERNEL / OVERSAMPLING) ** 2 * (OVERSAMPLING - 0.5) ** 2 - 0.8))
 
 
 class _Kept:

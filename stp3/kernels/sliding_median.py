@@ -76,7 +76,7 @@ class Bench:
 
     def run(self) -> None:
         for function, left, right, out in self.calls:
-            function(left, right, out)
+            function(left, right, out=out)
 
 
 def median_along_columns(data: NDArray[np.float32], size: int, threads: int = 1) -> NDArray[np.float32]:

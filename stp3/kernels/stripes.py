@@ -24,7 +24,9 @@ _TOGETHER = 64  # lines that a thread takes at once
 _SMOOTHED_ANGLES = 11
 _TRIMMED = 0.05  # share of the darkest and of the brightest values that detection leaves out
 _QUANTILES = 64  # values of each sorted line that detection looks at
+_ABRUPT = 0.5  # share of its height that a stripe rises within three columns
 _LEAST_NOISE = 1e-6
+_LEAST_VARIATION = 0.02  # of the median line's: where nothing varies (air without noise), nothing tells a dead line
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class AllStripes:
         variation = np.concatenate(share(lambda some: _variation(lines[some]), pieces(len(lines), _TOGETHER), threads))
         usual = median_filter(variation, _within(self.size_large, len(lines)), mode="reflect")
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(usual > 0, variation / usual, 1.0)
+            ratio = np.where(usual > _LEAST_VARIATION * np.median(variation), variation / usual, 1.0)
         found = binary_dilation(detect(ratio, self.snr))
         found[:2] = found[-2:] = False
         return _interpolated(lines, found)
@@ -65,7 +67,7 @@ class AllStripes:
         picked = np.unique(np.linspace(trim, angles - 1 - trim, min(_QUANTILES, angles)).astype(np.intp))
         some = np.ascontiguousarray(values[:, picked])
         excess = (some - median_along_columns(some, size, threads)).mean(axis=1, dtype=np.float64)
-        found = np.flatnonzero(binary_dilation(detect(excess, self.snr)))
+        found = np.flatnonzero(binary_dilation(_sharp(detect(excess, self.snr), excess)))
         if not len(found):
             return values
         padded = np.pad(values, ((size // 2, size // 2), (0, 0)), mode="symmetric")
@@ -86,13 +88,27 @@ def detect(levels: NDArray[np.float64], snr: float) -> NDArray[np.bool_]:
         return np.zeros(count, bool)
     slope, low = np.polyfit(middle, ranked[middle], 1)
     high = low + slope * (count - 1)
-    noise = max(high - low, _LEAST_NOISE)
+    # of normal noise both measures say the same; the second is not fooled by data without any
+    tails = np.quantile(ranked, (0.1, 0.9))
+    noise = max(high - low, float(tails[1] - tails[0]), _LEAST_NOISE)
     found = np.zeros(count, bool)
     if ranked[-1] - high >= snr * noise:
         found |= levels > high + snr * noise / 2
     if low - ranked[0] >= snr * noise:
         found |= levels < low - snr * noise / 2
     return found
+
+
+def _sharp(found: NDArray[np.bool_], excess: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Only those runs of columns that begin or end abruptly: stripes do, features of the sample swell."""
+    kept = np.zeros_like(found)
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], found, [False]]).astype(np.int8)))
+    last = len(excess) - 1
+    for start, stop in ends.reshape(-1, 2):
+        outside = excess[[max(start - 2, 0), min(stop + 1, last)]]
+        inside = excess[[min(start + 1, stop - 1), max(stop - 2, start)]]
+        kept[start:stop] = np.abs(inside - outside).max() >= _ABRUPT * np.abs(excess[start:stop]).max()
+    return kept
 
 
 def sort_lines(lines: Lines, threads: int = 1) -> tuple[Lines, NDArray[np.int32]]:
@@ -135,7 +151,7 @@ def _flipped(bits: NDArray[np.int32]) -> NDArray[np.int32]:
 def _variation(lines: Lines) -> NDArray[np.float64]:
     """Sum over the angles of how far each value is from the mean of its neighbours in angle."""
     smooth = uniform_filter1d(lines, _SMOOTHED_ANGLES, axis=1, mode="reflect")
-    return np.abs(lines - smooth).sum(axis=1, dtype=np.float64)
+    return np.asarray(np.abs(lines - smooth).sum(axis=1, dtype=np.float64))
 
 
 def _interpolated(lines: Lines, missing: NDArray[np.bool_]) -> Lines:

@@ -13,7 +13,7 @@ Domain = Literal["projection", "sinogram", "reconstruction", "slice"]
 AUTO: Literal["auto"] = "auto"
 
 
-class Parameters(BaseModel):
+class StepParameters(BaseModel):
     """The parameters of a step: frozen, and nothing but the declared names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -59,7 +59,12 @@ class Step:
     title: ClassVar[str]
     domain: ClassVar[Domain]
     paper: ClassVar[str] = ""
-    Parameters: ClassVar[type[Parameters]] = Parameters
+    Parameters: ClassVar[type[StepParameters]] = StepParameters
+
+    @classmethod
+    def settle(cls, parameters: Any, columns: int) -> Any:
+        """The parameters with a number wherever "auto" follows from the width of the detector alone."""
+        return parameters
 
     @classmethod
     def halo(cls, parameters: Any) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stp3.steps.base import Parameters, Slab, Step, parameter
+from stp3.steps.base import Slab, Step, StepParameters, parameter
 
 
 class CircleMask(Step):
@@ -16,7 +16,7 @@ class CircleMask(Step):
     title = "Circle mask"
     domain = "slice"
 
-    class Parameters(Parameters):
+    class Parameters(StepParameters):
         ratio: float = parameter(
             1.0,
             "Diameter of the circle as a share of the slice's width. Beyond 1 the corners show up to 1.42.",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from stp3.kernels.filters import FilterName
 from stp3.kernels.gridding import Pad
 from stp3.kernels.reconstruction import reconstruct, working_bytes
-from stp3.steps.base import Parameters, Slab, Step, parameter
+from stp3.steps.base import Slab, Step, StepParameters, parameter
 
 _UM_IN_A_CM = 1e4
 
@@ -20,7 +20,7 @@ class FilteredBackProjection(Step):
     domain = "reconstruction"
     paper = "O'Sullivan, IEEE Trans. Med. Imaging 4:200 (1985)"
 
-    class Parameters(Parameters):
+    class Parameters(StepParameters):
         filter: FilterName = parameter(
             "shepp-logan",
             "How fine detail is weighed against noise, from sharp and noisy to smooth: ram-lak, shepp-logan, cosine, "
@@ -45,7 +45,7 @@ class FilteredBackProjection(Step):
 
     @classmethod
     def memory_factor(cls, parameters: Any) -> float:
-        return 4.0
+        return 2.5
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.kernels.threads import pieces, share
-from stp3.steps.base import Parameters, Slab, Step, parameter
+from stp3.steps.base import Slab, Step, StepParameters, parameter
 
 Frame = NDArray[np.float32]
 _TOGETHER = 32  # projections that a thread corrects at once
@@ -22,7 +22,7 @@ class FlatField(Step):
     title = "Flat field"
     domain = "projection"
 
-    class Parameters(Parameters):
+    class Parameters(StepParameters):
         flats: Literal["interpolate", "all", "before", "after"] = parameter(
             "interpolate",
             "Which open-beam frames to divide by. Interpolate follows a beam that changes during the scan: each "

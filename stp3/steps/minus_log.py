@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stp3.kernels.threads import pieces, share
-from stp3.steps.base import Parameters, Slab, Step, parameter
+from stp3.steps.base import Slab, Step, StepParameters, parameter
 
 _TOGETHER = 32
 
@@ -19,7 +19,7 @@ class MinusLog(Step):
     title = "Minus logarithm"
     domain = "projection"
 
-    class Parameters(Parameters):
+    class Parameters(StepParameters):
         floor: float = parameter(
             1e-3,
             "The least transmission: darker pixels count as this. It keeps pixels that saw no light from becoming "

@@ -8,7 +8,7 @@ import numpy as np
 
 from stp3.errors import UsageFault
 from stp3.kernels.threads import share
-from stp3.steps.base import AUTO, Parameters, Slab, Step, parameter
+from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
 
 class Output(Step):
@@ -18,7 +18,7 @@ class Output(Step):
     title = "Output"
     domain = "slice"
 
-    class Parameters(Parameters):
+    class Parameters(StepParameters):
         dtype: Literal["float32", "uint16", "uint8"] = parameter(
             "float32",
             "float32 keeps the measured values; uint16 and uint8 take half and a quarter of the room.",

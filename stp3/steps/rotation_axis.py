@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from stp3.errors import UsageFault
-from stp3.steps.base import AUTO, Parameters, Slab, Step, parameter
+from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
 
 class RotationAxis(Step):
@@ -15,7 +15,7 @@ class RotationAxis(Step):
     title = "Rotation axis"
     domain = "sinogram"
 
-    class Parameters(Parameters):
+    class Parameters(StepParameters):
         column: float | Literal["auto"] = parameter(
             AUTO,
             "The detector column on which the rotation axis falls (centre of rotation), counted from 0 at the centre "

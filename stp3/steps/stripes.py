@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from stp3.kernels.stripes import AllStripes
 from stp3.kernels.threads import share
-from stp3.steps.base import Parameters, Slab, Step, parameter
+from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
+
+# Of the detector's width. The paper's 51 and 21 columns suit detectors of 2000; on narrower ones windows as wide
+# as those reach across the sample and shade its rim.
+_LARGE, _SMALL = 1 / 40, 1 / 100
 
 
 class StripesAll(Step):
@@ -19,7 +24,7 @@ class StripesAll(Step):
     domain = "sinogram"
     paper = "Vo, Atwood & Drakopoulos, Opt. Express 26:28396 (2018)"
 
-    class Parameters(Parameters):
+    class Parameters(StepParameters):
         snr: float = parameter(
             3.0,
             "How far a detector column must stand out to count as dead or as a large stripe. Lower finds fainter "
@@ -28,22 +33,26 @@ class StripesAll(Step):
             ge=1.1,
             le=30.0,
         )
-        size_large: int = parameter(
-            51,
-            "Median window against large stripes: over twice as wide as the widest band of rings.",
+        size_large: Annotated[int, Field(ge=1, le=301)] | Literal["auto"] = parameter(
+            AUTO,
+            "Median window against large stripes, 1 to 301: over twice as wide as the widest band of rings. "
+            "Auto takes a fortieth of the detector.",
             title="Large stripes",
             unit="columns",
-            ge=1,
-            le=301,
         )
-        size_small: int = parameter(
-            21,
-            "Median window against small stripes: over twice as wide as the ring lines. Wider removes wider rings and "
-            "blurs along them; 1 leaves small stripes alone.",
+        size_small: Annotated[int, Field(ge=1, le=101)] | Literal["auto"] = parameter(
+            AUTO,
+            "Median window against small stripes, 1 to 101: over twice as wide as the ring lines. Wider removes wider "
+            "rings and blurs along them; 1 leaves small stripes alone. Auto takes a hundredth of the detector.",
             title="Small stripes",
             unit="columns",
-            ge=1,
-            le=101,
+        )
+
+    @classmethod
+    def settle(cls, parameters: Any, columns: int) -> Any:
+        auto = {"size_large": int(columns * _LARGE) | 1, "size_small": int(columns * _SMALL) | 1}
+        return parameters.model_copy(
+            update={name: size for name, size in auto.items() if getattr(parameters, name) == AUTO}
         )
 
     @classmethod
@@ -57,6 +66,7 @@ class StripesAll(Step):
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """The sinograms without stripes, each row by itself."""
+        parameters = cls.settle(parameters, slab.data.shape[2])
         method = AllStripes(parameters.snr, parameters.size_large, parameters.size_small)
         out = np.empty_like(slab.data)
         rows = slab.data.shape[1]

@@ -8,7 +8,7 @@ import numpy as np
 
 from stp3.kernels.sliding_median import median_of_frames
 from stp3.kernels.threads import pieces, share
-from stp3.steps.base import Parameters, Slab, Step, parameter
+from stp3.steps.base import Slab, Step, StepParameters, parameter
 
 _TOGETHER = 32
 
@@ -20,7 +20,7 @@ class Zingers(Step):
     title = "Remove zingers"
     domain = "projection"
 
-    class Parameters(Parameters):
+    class Parameters(StepParameters):
         size: int = parameter(
             3,
             "Width of the square of neighbours. 3 removes single pixels; 5 or 7 remove spots of a few pixels.",

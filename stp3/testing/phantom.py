@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-_FINE = 8  # columns of an averaged pixel are cut in so many strips; along them the average is exact
+_FINE = 16  # strips into which a pixel of a slice is cut; along them its average is exact
+_BAND = 64  # columns
 
 
 class Ellipsoid(BaseModel):
@@ -207,22 +208,26 @@ def attenuation_slice(phantom: Sequence[Ellipsoid], height: float, size: int) ->
 
 
 def _add_ellipse(out: NDArray[np.float64], ellipsoid: Ellipsoid, scale: float) -> None:
+    """Adds an ellipse a band of columns at a time, so that large slices need little memory."""
+    size, middle = len(out), (len(out) - 1) / 2
+    turn = np.deg2rad(ellipsoid.turn_deg)
+    wide = scale * np.hypot(ellipsoid.a * np.cos(turn), ellipsoid.b * np.sin(turn))
+    first, last = (round(middle + ellipsoid.x + sign * (wide + 1)) for sign in (-1, 1))
+    for left in range(max(first, 0), min(last + 1, size), _BAND):
+        _add_band(out, ellipsoid, scale, wide, range(left, min(left + _BAND, last + 1, size)))
+
+
+def _add_band(out: NDArray[np.float64], ellipsoid: Ellipsoid, scale: float, wide: float, band: range) -> None:
     """Cuts each pixel in upright strips and adds the exact share of each strip that lies inside."""
     size, middle = len(out), (len(out) - 1) / 2
     a, b, turn = ellipsoid.a * scale, ellipsoid.b * scale, np.deg2rad(ellipsoid.turn_deg)
-    wide = np.hypot(a * np.cos(turn), b * np.sin(turn))
-    left, right = (round(middle + ellipsoid.x + sign * (wide + 1)) for sign in (-1, 1))
-    columns = np.arange(max(left, 0), min(right + 1, size))
-    if not len(columns):
-        return
+    columns = np.arange(band.start, band.stop)
     strips = (columns[:, None] + (np.arange(_FINE) + 0.5) / _FINE - 0.5).ravel() - middle - ellipsoid.x
-    within = np.sqrt(np.maximum(1 - (strips / wide) ** 2, 0))
-    chord = a * b / wide * within
+    chord = a * b / wide * np.sqrt(np.maximum(1 - (strips / wide) ** 2, 0))
     centre = strips * (a * a - b * b) * np.sin(turn) * np.cos(turn) / wide**2
-    top = middle - ellipsoid.y - centre - chord
-    bottom = middle - ellipsoid.y - centre + chord
+    top, bottom = middle - ellipsoid.y - centre - chord, middle - ellipsoid.y - centre + chord
     rows = np.arange(max(int(top.min()) - 1, 0), min(int(bottom.max()) + 2, size))[:, None]
-    share = np.clip(np.minimum(bottom, rows + 0.5) - np.maximum(top, rows - 0.5), 0, 1)
     if len(rows):
-        patch = share.reshape(len(rows), len(columns), _FINE).mean(axis=2)
-        out[rows[0, 0] : rows[-1, 0] + 1, columns[0] : columns[-1] + 1] += patch * ellipsoid.attenuation
+        share = np.clip(np.minimum(bottom, rows + 0.5) - np.maximum(top, rows - 0.5), 0, 1)
+        patch = share.reshape(len(rows), len(band), _FINE).mean(axis=2)
+        out[rows[0, 0] : rows[-1, 0] + 1, band.start : band.stop] += patch * ellipsoid.attenuation

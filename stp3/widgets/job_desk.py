@@ -107,12 +107,21 @@ class JobDesk:
         return "" if job_id in {state.id for _, state in self.jobs if state.is_over} else job_id
 
     def _read(self, found: Sequence[tuple[Job, JobState]]) -> None:
+        self._tell_end(found)
         self.jobs = found
         self._show()
         self._on_change()
         if self._loop and not self._is_watching and any(not state.is_over for _, state in found):
             self._is_watching = True
             self._loop.call_later(_EVERY_SECONDS, self._look_again)
+
+    def _tell_end(self, found: Sequence[tuple[Job, JobState]]) -> None:
+        """Says once that a job has come to its end."""
+        living = {state.id for _, state in self.jobs if not state.is_over}
+        for _, state in found:
+            if state.id in living and state.is_over:
+                level = {"done": "good", "failed": "bad"}.get(state.state, "warn")
+                self._say(level, f"Job {state.id} is {state.state}.")
 
     def _look_again(self) -> None:
         self._is_watching = False

@@ -12,7 +12,7 @@ import ipywidgets
 
 from stp3.cluster.run_folder import JobState
 from stp3.widgets import words
-from stp3.widgets.view import View, button, card, named, row, set_visible
+from stp3.widgets.view import View, beside, button, card, named, set_visible
 
 _IN_WORDS = {
     "waiting": ("info", "Waiting"), "running": ("info", "Running"), "done": ("good", "Done"),
@@ -43,14 +43,14 @@ class JobPanel(View):
         self.open = button("Show volume", act.open_volume, "open-volume")
         self.link = named(ipywidgets.HTML(), "download-place")
         self.widget = named(
-            card("My jobs", self.jobs, self.about, row(self.open, self.link, self.cancel, self.resume)), "jobs"
+            card("My jobs", self.jobs, self.about, beside(self.open, self.link, self.cancel, self.resume)), "jobs"
         )
-        self.hear(self.jobs, lambda index: index is not None and act.choose(index), "index")
+        self.hear_choice(self.jobs, act.choose)
         self.show((), None, "")
 
     def show(self, states: Sequence[JobState], chosen: int | None, download_url: str) -> None:
         """The jobs, newest first, and the chosen one in full with where its volume can be fetched."""
-        labels = tuple(f"{_IN_WORDS[state.state][1]}   ·   {_named(state)}   ·   {state.id}" for state in states)
+        labels = tuple(f"{_IN_WORDS[state.state][1]} · {_named(state)} · {_when(state.created)}" for state in states)
         with self.quietly():
             if labels != self.jobs.options:
                 self.jobs.options = labels
@@ -73,9 +73,7 @@ def job_in_words(state: JobState) -> str:
         f'<progress class="stp3-progress" max="100" value="{percent:.1f}" aria-label="Progress of the job"></progress>'
         f'<p class="stp3-progress-words">{html.escape(_progress(state))}</p>'
     )
-    facts = words.facts(
-        {"Scan": _named(state), "Started": _when(state.created), "Folder": state.output, "Format": state.format}
-    )
+    facts = words.facts({"Scan": _named(state), "Job": state.id, "Folder": state.output})
     said = words.note(level, f"{word}. {_said(state)}".strip())
     mark = f'data-job="{html.escape(state.id)}" data-job-state="{state.state}"'
     return f'<div class="stp3-job" {mark}>{said}{bar}{facts}</div>'
@@ -100,7 +98,7 @@ def _said(state: JobState) -> str:
 
 
 def _named(state: JobState) -> str:
-    return state.sample or Path(state.scan).name
+    return Path(state.scan).name
 
 
 def _when(text: str) -> str:

@@ -83,7 +83,7 @@ class ExpertForm(View):
     def _step_parts(self, use: StepUse) -> list[ipywidgets.Widget]:
         switch = ipywidgets.Checkbox(description=use.step.title, indent=False, tooltip=use.step.paper)
         self._switches[use.name] = named(switch, "step-switch", f"switch-{use.name}")
-        self.hear(switch, lambda on, name=use.name: self._on_change({f"{name}.on": on}))
+        self.hear(switch, lambda on: self._on_change({f"{use.name}.on": on}))
         parts: list[ipywidgets.Widget] = [switch]
         for name, info in use.step.Parameters.model_fields.items():
             field = ParameterField(use.name, name, self._on_change)

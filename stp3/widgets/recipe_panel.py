@@ -14,7 +14,7 @@ from stp3.steps import find_step
 from stp3.widgets import words
 from stp3.widgets.history import History
 from stp3.widgets.parameter_form import Changed, ExpertForm, ParameterField
-from stp3.widgets.view import View, button, card, named, row, set_visible
+from stp3.widgets.view import View, beside, button, card, named, set_visible
 
 _AXIS = "rotation_axis.column"
 _STRIPES = "stripes_all"
@@ -60,8 +60,8 @@ class RecipePanel(View):
         self._text_box = ipywidgets.VBox(
             [self.text, button("Use this recipe", lambda: act.paste(self.text.value), "apply-recipe")]
         )
-        self.show_expert = self._toggle("All parameters", "expert-toggle")
-        self.show_text = self._toggle("As text", "text-toggle")
+        self.show_expert = self._toggle("Expert", "expert-toggle", "All parameters of all steps")
+        self.show_text = self._toggle("Text", "text-toggle", "The recipe as YAML: copy it, or paste another")
         self._history: History | None = None
         self._connect(act)
         self.widget = self._laid_out()
@@ -103,8 +103,8 @@ class RecipePanel(View):
             field.disabled = not enabled
 
     def _connect(self, act: RecipeActions) -> None:
-        self.hear(self.axis, lambda value: act.change({_AXIS: round(value, 3)}))
-        self.hear(self.axis_slider, lambda value: act.change({_AXIS: round(self._slider_centre + value, 3)}))
+        self.hear(self.axis, lambda value: act.change({_AXIS: round(value, 2)}))
+        self.hear(self.axis_slider, lambda value: act.change({_AXIS: round(self._slider_centre + value, 2)}))
         self.hear(self.stripes, lambda on: act.change({f"{_STRIPES}.on": on}))
         self.hear(self.show_expert, self._open_expert)
         self.hear(self.show_text, lambda opened: set_visible(self._text_box, opened))
@@ -119,10 +119,10 @@ class RecipePanel(View):
             self.axis.value = axis
             if not by_hand or abs(axis - self._slider_centre) > _AROUND_COLUMNS:
                 self._slider_centre = axis
-            self.axis_slider.value = round(axis - self._slider_centre, 3)
+            self.axis_slider.value = round(axis - self._slider_centre, 2)
 
-    def _toggle(self, text: str, name: str) -> ipywidgets.ToggleButton:
-        return named(ipywidgets.ToggleButton(description=text), name)
+    def _toggle(self, text: str, name: str, tip: str) -> ipywidgets.ToggleButton:
+        return named(ipywidgets.ToggleButton(description=text, tooltip=tip), name)
 
     def _laid_out(self) -> ipywidgets.VBox:
         set_visible(self.expert.widget, False)
@@ -132,10 +132,9 @@ class RecipePanel(View):
         return named(
             card(
                 "Slice",
-                row(self.axis, self._find), self.axis_slider, self.verdict,
+                beside(self.axis, self._find), self.axis_slider, self.verdict,
                 self.stripes, *stripes, *others, self.fault,
-                row(self._undo, self._redo, self._reset),
-                row(self.show_expert, self.show_text),
+                beside(self._undo, self._redo, self._reset, self.show_expert, self.show_text),
                 self.expert.widget, self._text_box,
             ),
             "recipe",

@@ -10,7 +10,7 @@ from stp3.config import DataRoot
 from stp3.scan import Scan
 from stp3.widgets import words
 from stp3.widgets.scan_list import ScanFile
-from stp3.widgets.view import View, button, card, named, row
+from stp3.widgets.view import View, beside, button, card, named
 
 EMPTY = "No scans here yet. They appear as soon as the beamline writes them; press Refresh."
 NO_VISITS = "You have no visits yet. They appear when the user office lists you on one."
@@ -27,9 +27,9 @@ class ScanPicker(View):
         self.scans = named(ipywidgets.Select(rows=6, description="Scan"), "scan-select")
         self.about = named(ipywidgets.HTML(words.note("info", "Looking for scans…")), "scan-about")
         refresh = button("Refresh", on_refresh, "refresh", tip="Look for new scans")
-        self.widget = card("Scan", row(self.visits, refresh), self.scans, self.about)
-        self.hear(self.visits, lambda index: index is not None and on_visit(index), "index")
-        self.hear(self.scans, lambda index: index is not None and on_scan(index), "index")
+        self.widget = card("Scan", beside(self.visits, refresh), self.scans, self.about)
+        self.hear_choice(self.visits, on_visit)
+        self.hear_choice(self.scans, on_scan)
 
     def show_visits(self, roots: Sequence[DataRoot], chosen: int | None) -> None:
         """The visits, one of them chosen."""
@@ -43,7 +43,7 @@ class ScanPicker(View):
 
     def show_scans(self, files: Sequence[ScanFile], chosen: int | None) -> None:
         """The scans of the visit, one of them chosen or none."""
-        labels = [f"{file.name}   ·   {words.size(file.bytes)}   ·   {words.moment(file.modified)}" for file in files]
+        labels = [f"{file.name} · {words.size(file.bytes)} · {words.moment(file.modified)}" for file in files]
         with self.quietly():
             self.scans.options = _distinct(labels)
             self.scans.index = chosen

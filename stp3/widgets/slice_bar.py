@@ -37,7 +37,7 @@ class SliceBar(View):
                 move_range(field, 0, max(count - 1, 0), min(place, max(count - 1, 0)))
                 field.disabled = count == 0
             self.slider.description = "Row" if mode == PREVIEW else "Slice"
-            self.count.value = f"of {count}" if count else ""
+            self.count.value = f"of 0–{count - 1}" if count else ""
             self.mode.value = mode
         self.widget.add_class("stp3-has-volume") if has_volume else self.widget.remove_class("stp3-has-volume")
 

@@ -18,7 +18,7 @@ _FRONT_END = Path(str(files("stp3_extensions"))) / "slice-viewer"
 _SENT_AS = {"float32": "float32", "uint16": "uint16", "uint8": "uint8"}
 
 
-class SliceViewer(anywidget.AnyWidget):  # type: ignore[misc]
+class SliceViewer(anywidget.AnyWidget):
     """A viewer for slices.
 
     The page asks for the next picture when it has drawn the last one; until it asks, only the newest is kept.
@@ -104,7 +104,7 @@ class SliceViewer(anywidget.AnyWidget):  # type: ignore[misc]
     def _send_picture(self) -> None:
         if self._picture:
             self._wanted = False
-            self.send(self._picture[0], [memoryview(self._picture[1]).cast("B")])
+            self.send(self._picture[0], [self._picture[1].data.cast("B")])
 
     def _hear(self, _: Any, content: Any, __: Any) -> None:
         """A message of the page; anything that is not as agreed is passed over."""

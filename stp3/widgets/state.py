@@ -13,6 +13,7 @@ from stp3.errors import UsageFault
 from stp3.recipe import Recipe
 from stp3.scan import Scan
 from stp3.steps.base import AUTO
+from stp3.writers import find_writer
 
 Work = Literal["picture", "nothing"]
 
@@ -72,6 +73,7 @@ def resolve(intention: Intention, subject: Subject) -> Shown:
         raise UsageFault(
             f"rows must lie within 0 and {scan.rows - 1} (the scan has {scan.rows} rows), got {first} to {last - 1}."
         )
+    find_writer(intention.format)
     recipe = _with_axis(intention.recipe, subject)
     return Shown(
         scan.path, row, recipe, range(first, last), intention.format,
@@ -96,7 +98,7 @@ def stored_as(recipe: Recipe) -> str:
 def _with_axis(recipe: Recipe, subject: Subject) -> Recipe:
     column = recipe.use("rotation_axis").parameters.model_dump()["column"]
     if column == AUTO:
-        return recipe.with_values({"rotation_axis.column": round(subject.axis.rotation_axis, 3)})
+        return recipe.with_values({"rotation_axis.column": round(subject.axis.rotation_axis, 2)})
     if not 0 <= column <= subject.scan.columns - 1:
         raise UsageFault(
             f"The centre of rotation must be between 0 and {subject.scan.columns - 1} "

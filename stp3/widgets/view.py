@@ -30,6 +30,15 @@ class View:
         """Calls `act` with the new value when the user changes it."""
         widget.observe(lambda change: None if self._quiet else act(change["new"]), name)
 
+    def hear_choice(self, widget: ipywidgets.Widget, act: Callable[[int], None]) -> None:
+        """Calls `act` with the place in a list that the user chooses."""
+
+        def choose(index: int | None) -> None:
+            if index is not None:
+                act(index)
+
+        self.hear(widget, choose, "index")
+
 
 def named(widget: Any, *classes: str) -> Any:
     """The widget with those CSS classes, which tests and style sheets know it by."""
@@ -51,9 +60,9 @@ def card(title: str, *children: ipywidgets.Widget) -> ipywidgets.VBox:
     return named(ipywidgets.VBox([heading, *children]), "card")
 
 
-def row(*children: ipywidgets.Widget) -> ipywidgets.HBox:
+def beside(*children: ipywidgets.Widget) -> ipywidgets.HBox:
     """Widgets side by side."""
-    return named(ipywidgets.HBox(children), "row")
+    return named(ipywidgets.HBox(children), "beside")
 
 
 def set_visible(widget: ipywidgets.DOMWidget, visible: bool) -> None:

@@ -49,12 +49,12 @@ def facts(pairs: dict[str, str]) -> str:
 
 def axis(report: AxisReport) -> str:
     """HTML of what was found about the rotation axis, and what to make of it."""
-    found = f"Found at {report.rotation_axis:.2f}."
-    advice = {
-        "green": f"The methods agree within {max(report.spread, 0.01):.2f} columns.",
-        "amber": f"The methods differ by {report.spread:.2f} columns: compare the neighbouring values.",
-        "red": f"Do not trust it: the methods disagree by {report.spread:.1f} columns. "
-        "Move the slider until edges are sharp.",
+    at, agree = f"{report.rotation_axis:.2f}", f"{max(report.spread, 0.01):.2f}"
+    methods = ", ".join(f"{name} {value:.2f}" for name, value in report.methods.items()) or "none found anything"
+    text = {
+        "green": f"Found at {at}. The methods agree within {agree} columns.",
+        "amber": f"Probably {at} ({methods}). Compare it with neighbouring values.",
+        "red": f"Not found: {at} is a guess ({methods}). Move the slider until edges are sharp.",
     }[report.verdict]
-    tilt = f" Tilt {report.tilt_deg:.2f}°." if report.tilt_deg and abs(report.tilt_deg) >= 0.01 else ""
-    return note(report.verdict, f"{found} {advice}{tilt}")
+    tilt = f" The camera is tilted by {report.tilt_deg:.2f}°." if abs(report.tilt_deg or 0) >= 0.05 else ""
+    return note(report.verdict, text + tilt)

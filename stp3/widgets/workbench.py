@@ -21,7 +21,7 @@ from stp3.cluster.client import Job
 from stp3.errors import Stp3Error
 from stp3.preview import Preview
 from stp3.recipe import Recipe
-from stp3.scan import Scan, open_scan
+from stp3.scan import open_scan
 from stp3.steps import find_step
 from stp3.steps.base import AUTO
 from stp3.volume import Volume, open_volume
@@ -233,7 +233,7 @@ class Workbench:
     def _preview_picture(self, turn: Turn, preview: Preview, shown: Shown) -> None:
         began = time.perf_counter()
         data = preview.slice(shown.recipe, shown.row, on_step=lambda name: turn.stage(find_step(name).title))
-        words = f"{_name(preview.scan)} · row {shown.row} · {time.perf_counter() - began:.2f} s"
+        words = f"{preview.scan.path.name} · row {shown.row} · {time.perf_counter() - began:.2f} s"
         pixel_size = preview.scan.pixel_size_um
         turn.deliver(lambda: self._show_picture(data, pixel_size, words, str(shown.path)))
 
@@ -345,7 +345,3 @@ def _free_bytes() -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
-
-
-def _name(scan: Scan) -> str:
-    return scan.sample or scan.path.name

@@ -78,9 +78,9 @@ def test_set_names_a_parameter_that_exists(key: str) -> None:
         Recipe.default().with_values({key: 1})
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "left", None, -1e9])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "left", None])
 def test_an_axis_that_is_no_column_is_refused(value: object) -> None:
-    with pytest.raises(RecipeFault, match="rotation_axis.column"):
+    with pytest.raises(RecipeFault, match=r"rotation_axis\.column"):
         Recipe.default().with_values({"rotation_axis.column": value})
 
 

@@ -69,7 +69,7 @@ GriddingPlan::GriddingPlan(Geometry given)
       bins(geometry.padded / 2 + 1), bins_room((bins + kBins - 1) / kBins * kBins),
       width((geometry.grid + 2 * kMargin + 7) / 8 * 8), height(geometry.grid / 2 + 1 + 2 * kMargin) {
   const int n = geometry.columns, integral = 256;
-  const Window value(double(geometry.grid) / n);
+  const Window value(kOversampling);
   for (int step = 0; step <= kSteps; step++)
     for (int j = 0; j < kWidth; j++) window.push_back(float(value(j + double(step) / kSteps - kWidth / 2)));
 

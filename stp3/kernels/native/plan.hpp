@@ -7,6 +7,7 @@
 namespace stp3 {
 
 constexpr int kWidth = 4;      // of the window, in cells of the grid
+constexpr double kOversampling = 1.25;  // of the grid, at least; the window's shape is best there
 constexpr int kMargin = 3;     // cells around the grid that catch windows crossing its edge
 constexpr int kSteps = 2048;   // of the tabulated window between two cells
 constexpr int kAngles = 16;    // whose samples are added to the grid in turns ...

@@ -38,7 +38,7 @@ class Jobs:
         return self.started[-1]
 
     @staticmethod
-    def done(job: Job, seconds: float = 30) -> np.ndarray:
+    def done(job: Job, seconds: float = 90) -> np.ndarray:
         """All voxels of a job that must end well; its files are what their checksums say."""
         state = job.wait(seconds)
         assert state.state == "done", f"{state}\n{job.log()}"
@@ -72,7 +72,7 @@ class Jobs:
         return left
 
     @staticmethod
-    def wait_for_slabs(job: Job, count: int, seconds: float = 20) -> None:
+    def wait_for_slabs(job: Job, count: int, seconds: float = 60) -> None:
         """Returns when that many slabs stand in the journal; the job must still be at work then."""
         deadline = time.monotonic() + seconds
         while len(Jobs.journalled(job)) < count:

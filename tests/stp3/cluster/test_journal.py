@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -84,6 +83,4 @@ def test_two_hundred_durable_lines_a_second(tmp_path: Path) -> None:
         journal.add("slab", **{**RECORD.as_dict(), "rows": [count, count + 1]})
     seconds = time.perf_counter() - start
     assert len(read_journal(tmp_path / "journal.jsonl").slabs) == 200
-    assert seconds < 5, (
-        f"200 lines took {seconds:.1f} s (a second is the aim; the disk under {os.fspath(tmp_path)} is slow)"
-    )
+    assert seconds < 5, f"200 lines took {seconds:.1f} s; one second is the aim, this allows for a busy disk"

@@ -21,11 +21,10 @@ def test_local_uses_the_processors_it_may_use() -> None:
 
 
 def test_given_numbers_stand() -> None:
-    sized = size(Profile(name="small", workers=3, threads=2, memory_gib=0.5))
+    profile = Profile(name="small", workers=3, threads=2, memory_gib=0.5)
+    sized = size(profile)
     assert (sized.workers, sized.threads, sized.memory_bytes) == (3, 2, 1 << 29)
-    assert "3 worker(s) with 2 thread(s) and 0.5 GiB" in describe(
-        Profile(name="s", workers=3, threads=2, memory_gib=0.5)
-    )
+    assert "3 worker(s) with 2 thread(s) and 0.5 GiB" in describe(profile)
 
 
 def test_the_site_adds_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

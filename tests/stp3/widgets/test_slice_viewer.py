@@ -47,7 +47,14 @@ def test_a_waiting_page_gets_the_next_picture_and_then_asks_again(viewer):
 
 @pytest.mark.parametrize(
     ("given", "sent"),
-    [("float32", "float32"), ("uint16", "uint16"), ("uint8", "uint8"), ("float64", "float32"), ("int32", "float32"), (">f4", "float32")],
+    [
+        ("float32", "float32"),
+        ("uint16", "uint16"),
+        ("uint8", "uint8"),
+        ("float64", "float32"),
+        ("int32", "float32"),
+        (">f4", "float32"),
+    ],
 )
 def test_pixels_arrive_as_they_are(viewer, given, sent):
     image = np.arange(12).reshape(3, 4).astype(given)
@@ -89,7 +96,8 @@ def test_a_new_page_hears_the_state_and_is_announced(viewer):
 
 
 @pytest.mark.parametrize(
-    "limits", [[1, 0], [1], [0, 1, 2], ["0", "1"], [float("nan"), 1], [0, float("inf")], None, "01", {"a": 1}, [[0], [1]]]
+    "limits",
+    [[1, 0], [1], [0, 1, 2], ["0", "1"], [float("nan"), 1], [0, float("inf")], None, "01", {"a": 1}, [[0], [1]]],
 )
 def test_limits_that_are_none_are_passed_over(viewer, limits):
     viewer.hear(kind="limits", limits=[-1, 2.5])
@@ -97,7 +105,9 @@ def test_limits_that_are_none_are_passed_over(viewer, limits):
     assert viewer.limits == (-1.0, 2.5)
 
 
-@pytest.mark.parametrize("message", [None, 3, "want", [], {}, {"kind": []}, {"kind": "step", "by": 5}, {"kind": "step", "by": "1"}])
+@pytest.mark.parametrize(
+    "message", [None, 3, "want", [], {}, {"kind": []}, {"kind": "step", "by": 5}, {"kind": "step", "by": "1"}]
+)
 def test_messages_not_agreed_on_do_nothing(viewer, message):
     steps = []
     viewer.on_step = steps.append

@@ -1,7 +1,6 @@
 """The page's half of the slice viewer, in a real browser."""
 
 import base64
-import json
 
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ PAGE = """<!doctype html><style>html, body { margin: 0; height: 100%% } #box { w
     get: (name) => ({ hint: "Nothing here yet.", key: "1" })[name], send: (message) => window.told.push(message),
     on: (_, listener) => listeners.push(listener), off: () => listeners.pop(),
   };
+  window.giveRaw = (message, view) => listeners.forEach((listener) => listener(message, [view]));
   window.give = (message, pixels) => {
     const bytes = Uint8Array.from(atob(pixels ?? ""), (letter) => letter.charCodeAt(0));
     for (const listener of listeners) listener(message, [new DataView(bytes.buffer)]);
@@ -176,7 +176,7 @@ def test_states_and_faults_are_words_beside_the_picture(page):
     assert page.locator(".stp3-v-hint").text_content() == "Nothing here yet."
     page.evaluate("give({kind: 'status', state: 'busy', stage: 'Ring removal'})")
     assert page.locator(".stp3-v-stage-name").text_content() == "Ring removal"
-    page.evaluate("give(%s)" % json.dumps({"kind": "status", "state": "error", "text": "<img src=x onerror=alert(1)>"}))
+    page.evaluate("give", {"kind": "status", "state": "error", "text": "<img src=x onerror=alert(1)>"})
     assert page.get_attribute(".stp3-viewer", "data-state") == "error"
     assert page.locator(".stp3-v-note").inner_text() == "<img src=x onerror=alert(1)>"
     assert page.locator(".stp3-v-note img").count() == 0

@@ -98,9 +98,8 @@ def test_a_changed_byte_is_noticed(tmp_path: Path, format: str) -> None:
 
 
 def test_tiff_says_what_it_is(tmp_path: Path) -> None:
-    write_all(
-        find_writer("tiff")(layout(tmp_path, "tiff", "uint16", grey_range=(-1.0, 2.5))), voxels("uint16"), slabs()
-    )
+    writer = find_writer("tiff")(layout(tmp_path, "tiff", "uint16", grey_range=(-1.0, 2.5)))
+    write_all(writer, voxels("uint16"), slabs())
     with tifffile.TiffFile(tmp_path / "slices" / "slice_00008.tif") as file:
         page = file.pages[0]
         about = json.loads(page.description)
