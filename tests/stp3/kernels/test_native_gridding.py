@@ -27,10 +27,9 @@ def ellipses(theta: NDArray[np.float64], columns: int, axis: float, rows: int = 
     out = np.zeros((len(theta), rows, columns))
     for row in range(rows):
         rng = np.random.default_rng(row)
-        shapes = [(0, 0, 0.42 * columns, 0.38 * columns, 0, 1.0)]
-        for _ in range(12):
-            shapes.append((*(rng.uniform(-0.25, 0.25, 2) * columns), *(rng.uniform(0.02, 0.08, 2) * columns),
-                           rng.uniform(0, np.pi), rng.uniform(-0.3, 0.5)))  # fmt: skip
+        where, size = rng.uniform(-0.25, 0.25, (12, 2)) * columns, rng.uniform(0.02, 0.08, (12, 2)) * columns
+        small = np.column_stack([where, size, rng.uniform(0, np.pi, 12), rng.uniform(-0.3, 0.5, 12)])
+        shapes = np.vstack([[0, 0, 0.42 * columns, 0.38 * columns, 0, 1.0], small])
         lines = np.zeros((len(theta), len(x)))
         for x0, y0, a, b, phi, value in shapes:
             middle = x0 * np.cos(theta) + y0 * np.sin(theta)
@@ -77,18 +76,20 @@ UNEVEN = np.sort(np.random.default_rng(9).uniform(0, np.pi, 400))
 
 @pytest.mark.parametrize("instructions", SETS)
 @pytest.mark.parametrize(
-    ("columns", "theta", "axis"),
+    ("columns", "theta", "axis", "least"),
     [
-        (256, 0.3 + np.arange(300)[::-1] * np.pi / 300, 130.3),
-        (181, np.arange(300) * np.pi / 300, 88.25),
-        (128, np.arange(360) * np.pi / 180 + 1.0, 63.5),
-        (128, UNEVEN, 60.0),
+        (256, 0.3 + np.arange(300)[::-1] * np.pi / 300, 130.3, 70),
+        (255, np.arange(300) * np.pi / 300, 125.25, 70),
+        (128, np.arange(360) * np.pi / 180 + 1.0, 63.5, 70),
+        (128, UNEVEN, 60.0, 62),
     ],
 )
-def test_equals_exact_back_projection(columns: int, theta: NDArray[np.float64], axis: float, instructions: str) -> None:
+def test_equals_exact_back_projection(
+    columns: int, theta: NDArray[np.float64], axis: float, least: float, instructions: str
+) -> None:
     sinogram = ellipses(theta, columns, axis)
     found = compiled.reconstruct(sinogram, theta, axis, instructions=instructions)[0]
-    assert psnr(found, exact(sinogram[:, 0], theta, axis)) > 70
+    assert psnr(found, exact(sinogram[:, 0], theta, axis)) > least
 
 
 @pytest.mark.parametrize("pad", ["edge", "zero"])
