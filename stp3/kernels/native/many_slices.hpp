@@ -100,51 +100,50 @@ class ManySlices {
   }
 
   void add(int a0, int a1, int top, int bottom) {
-    for (int turn = a0; turn < a1; turn += kAngles)
-      for (int k0 = 0; k0 < plan_.bins; k0 += kBins)
-        for (int a = turn; a < std::min(turn + kAngles, a1); a++) {
-          const Ray ray(plan_, a);
-          const C* values = spectrum_of(a - a0);
-          const bool steep = ray.is_steep(), right = ray.across > 0;
-          scatter(plan_, ray, k0, std::min(k0 + kBins, plan_.bins), top, bottom,
-                  [&](const Places& places, int i, int k, int first, int last) {
-                    prefetch(places.cell[i + kPrefetch], steep, right);
-                    add_sample(places, i, values[k], first, last);
-                  });
-        }
-  }
-
-  void add_sample(const Places& places, int i, C value, int first, int last) {
-    const float* window = plan_.window.data();
-    const float *wu = window + places.u[i], *wv = window + places.v[i];
-    C* cell = grid() + places.cell[i];
-    const auto add_row = [&](int j) {
-      C* at = cell + std::size_t(j) * plan_.width;
-      const V weight = splat<V>(wv[j]), r = value.r * weight, im = value.i * weight;
+    const float* const window = plan_.window.data();
+    C* const grid_start = grid();
+    const std::size_t width = plan_.width;
+    const auto add_row = [](C* at, C value, V weight, const float* wu) {
+      const V r = value.r * weight, im = value.i * weight;
 #pragma GCC unroll 4
       for (int m = 0; m < kWidth; m++) {
         at[m].r = mul_add(r, splat<V>(wu[m]), at[m].r);
         at[m].i = mul_add(im, splat<V>(wu[m]), at[m].i);
       }
     };
-    if (first == 0 && last == kWidth) {
+    scatter(plan_, a0, a1, top, bottom, kPrefetch,
+            [&](int a, int k0, const Places& places, int begin, int end, int first, int last) {
+              const Leading leading(Ray(plan_, a), width);
+              const C* values = spectrum_of(a - a0) + k0;
+              for (int i = begin; i < end; i++) {
+                leading.prefetch(grid_start + places.cell[i + kPrefetch]);
+                const float *wu = window + places.u[i], *wv = window + places.v[i];
+                C* cell = grid_start + places.cell[i];
+                if (first == 0 && last == kWidth) {
 #pragma GCC unroll 4
-      for (int j = 0; j < kWidth; j++) add_row(j);
-    } else {
-      for (int j = first; j < last; j++) add_row(j);
-    }
+                  for (int j = 0; j < kWidth; j++) add_row(cell + j * width, values[i], splat<V>(wv[j]), wu);
+                } else {
+                  for (int j = first; j < last; j++) add_row(cell + j * width, values[i], splat<V>(wv[j]), wu);
+                }
+              }
+            });
   }
 
   // The cells that a later sample will be the first to touch: the next row of its window, or the next column.
-  void prefetch(int cell, bool steep, bool right) {
-    const C* at = grid() + cell + (steep ? std::size_t(kWidth - 1) * plan_.width : right ? kWidth - 1 : 0);
-    const std::size_t next = steep ? 1 : plan_.width;
+  struct Leading {
+    Leading(const Ray& ray, std::size_t width)
+        : start(ray.is_steep() ? (kWidth - 1) * width : ray.across > 0 ? kWidth - 1 : 0),
+          next(ray.is_steep() ? 1 : width) {}
+    void prefetch(const C* cell) const {
+      const C* at = cell + start;
 #pragma GCC unroll 4
-    for (int j = 0; j < kWidth; j++, at += next) {
-      __builtin_prefetch(at, 1);
-      if (sizeof(C) > 64) __builtin_prefetch(reinterpret_cast<const char*>(at) + 64, 1);
+      for (int j = 0; j < kWidth; j++, at += next) {
+        __builtin_prefetch(at, 1);
+        if (sizeof(C) > 64) __builtin_prefetch(reinterpret_cast<const char*>(at) + 64, 1);
+      }
     }
-  }
+    std::size_t start, next;
+  };
 
   void across(int v, int member) {
     C* row = grid() + std::size_t(v + kMargin) * plan_.width + kMargin;

@@ -13,6 +13,9 @@ class OneSlice {
   using V = typename Lanes<L>::vector;
   using C = Complex<V>;
   static constexpr int kPiece = L < 8 ? L : 8;  // of the eight floats in a row of a window
+  static constexpr int kBlock = kPiece / 2;         // cells of an aligned block
+  static constexpr int kPieces = kPiece == 8 ? 2 : 3;  // blocks that a row of four cells may touch
+  static constexpr int kShift = 8 - kMargin;        // cells before the grid, so that the inner grid begins at a cache line
   using W = typename Lanes<kPiece>::vector;
 
  public:
@@ -47,8 +50,7 @@ class OneSlice {
  private:
   static constexpr int kBandBytes = 1 << 19;  // stay in a core's own cache
 
-  // The inner grid begins at a cache line.
-  Complex<float>* grid() const { return grid_.as<Complex<float>>() + 8 - kMargin; }
+  Complex<float>* grid() const { return grid_.as<Complex<float>>() + kShift; }
   C* work(int member) const { return work_.as<C>() + work_room_ * member; }
   float* spectrum_of(int a) const { return spectra_.as<float>() + std::size_t(2) * plan_.bins_room * a; }
 
@@ -86,48 +88,62 @@ class OneSlice {
 
   void add(int top, int bottom) {
     std::memset(static_cast<void*>(grid() + std::size_t(top) * plan_.width), 0, sizeof(Complex<float>) * plan_.width * (bottom - top));
-    for (int turn = 0; turn < plan_.geometry.angles; turn += kAngles)
-      for (int k0 = 0; k0 < plan_.bins; k0 += kBins)
-        for (int a = turn; a < std::min(turn + kAngles, plan_.geometry.angles); a++) {
-          const float* values = spectrum_of(a);
-          scatter(plan_, Ray(plan_, a), k0, std::min(k0 + kBins, plan_.bins), top, bottom,
-                  [&](const Places& places, int i, int k, int first, int last) {
-                    add_sample(places, i, values + 2 * k, first, last);
-                  });
-        }
-  }
-
-  void add_sample(const Places& places, int i, const float* value, int first, int last) {
-    const float* window = plan_.window.data();
-    const float *wu = window + places.u[i], *wv = window + places.v[i];
-    float* cell = reinterpret_cast<float*>(grid() + places.cell[i]);
+    // A row of the window lies in two aligned blocks of cells (three of the smallest). They are loaded and stored
+    // whole, with weights of zero beside the window: a load that partly overlaps the last store would have to wait.
     typedef long long Pairs __attribute__((vector_size(4 * kPiece)));
-    long long pair;
-    std::memcpy(&pair, value, sizeof pair);
-    const W both = (W)(pair + Pairs{});
-    W weights[8 / kPiece];
-    for (int piece = 0; piece < 8 / kPiece; piece++)
-      weights[piece] = twice(load<4>(wu), piece, std::make_integer_sequence<int, kPiece>());
-    const auto add_row = [&](int j) {
-      const W scaled = both * splat<W>(wv[j]);
-      for (int piece = 0; piece < 8 / kPiece; piece++) {
-        float* at = cell + std::size_t(2) * plan_.width * j + piece * kPiece;
-        store<kPiece>(at, mul_add(scaled, weights[piece], load<kPiece>(at)));
-      }
-    };
-    if (first == 0 && last == kWidth) {
+    const float* const window = plan_.window.data();
+    float* const start = grid_.as<float>();
+    const std::size_t row = std::size_t(2) * plan_.width;
+    const std::size_t later = 2 * (2 * plan_.bins_room);  // the angle after the next, to be there in time
+    scatter(plan_, 0, plan_.geometry.angles, top, bottom, 0,
+            [&](int a, int k0, const Places& places, int begin, int end, int first, int last) {
+              const float* values = spectrum_of(a) + 2 * k0;
+              for (int i = begin; i < end; i += 8) __builtin_prefetch(values + 2 * i + later);
+              for (int i = begin; i < end; i++) {
+                const int place = places.cell[i] + kShift, offset = place & (kBlock - 1);
+                const float* wv = window + places.v[i];
+                float* at = start + 2 * (place - offset);
+                W weights[kPieces];
+                spread(load<4>(window + places.u[i]), offset, weights);
+                long long pair;
+                std::memcpy(&pair, values + 2 * i, sizeof pair);
+                const W both = (W)(pair + Pairs{});
+                if (first == 0 && last == kWidth) {
 #pragma GCC unroll 4
-      for (int j = 0; j < kWidth; j++) add_row(j);
-    } else {
-      for (int j = first; j < last; j++) add_row(j);
-    }
+                  for (int j = 0; j < kWidth; j++) add_row(at + j * row, both * splat<W>(wv[j]), weights);
+                } else {
+                  for (int j = first; j < last; j++) add_row(at + j * row, both * splat<W>(wv[j]), weights);
+                }
+              }
+            });
   }
 
-  template <int... j>
-  static W twice(Vector4 w, int piece, std::integer_sequence<int, j...>) {
-    if constexpr (kPiece == 8) return __builtin_shufflevector(w, w, (j / 2)...);
-    else return piece ? __builtin_shufflevector(w, w, (2 + j / 2)...) : __builtin_shufflevector(w, w, (j / 2)...);
+  static void add_row(float* at, W value, const W* weights) {
+#pragma GCC unroll 3
+    for (int piece = 0; piece < kPieces; piece++, at += kPiece)
+      store<kPiece>(at, mul_add(value, weights[piece], load<kPiece>(at)));
   }
+
+#if defined(__AVX2__)
+  // Four weights, twice each, moved up by `offset` cells and zeros around them.
+  static void spread(Vector4 w, int offset, W* out) {
+    alignas(32) static const int sources[kBlock][2][8] = {{{0, 0, 1, 1, 2, 2, 3, 3}, {4, 4, 4, 4, 4, 4, 4, 4}},
+                                                          {{4, 4, 0, 0, 1, 1, 2, 2}, {3, 3, 4, 4, 4, 4, 4, 4}},
+                                                          {{4, 4, 4, 4, 0, 0, 1, 1}, {2, 2, 3, 3, 4, 4, 4, 4}},
+                                                          {{4, 4, 4, 4, 4, 4, 0, 0}, {1, 1, 2, 2, 3, 3, 4, 4}}};
+    const __m256 wide = _mm256_zextps128_ps256(w);
+    for (int piece = 0; piece < 2; piece++)
+      out[piece] = _mm256_permutevar8x32_ps(wide, *reinterpret_cast<const __m256i*>(sources[offset][piece]));
+  }
+#else
+  static void spread(Vector4 w, int offset, W* out) {
+    const Vector4 zero = {};
+    const W even[3] = {__builtin_shufflevector(w, w, 0, 0, 1, 1), __builtin_shufflevector(w, w, 2, 2, 3, 3), zero};
+    const W odd[3] = {__builtin_shufflevector(zero, w, 0, 1, 4, 4), __builtin_shufflevector(w, w, 1, 1, 2, 2),
+                      __builtin_shufflevector(w, zero, 3, 3, 4, 5)};
+    for (int piece = 0; piece < 3; piece++) out[piece] = offset ? odd[piece] : even[piece];
+  }
+#endif
 
   // L rows of the grid, transformed; what the picture needs of them goes to lines_, a block of columns together.
   void across(int v0, int member) {

@@ -67,7 +67,7 @@ RealFftPlan::RealFftPlan(int length) : half(length / 2) {
 GriddingPlan::GriddingPlan(Geometry given)
     : geometry(std::move(given)), rows(geometry.padded), across(geometry.grid), down(geometry.grid),
       bins(geometry.padded / 2 + 1), bins_room((bins + kBins - 1) / kBins * kBins),
-      width((geometry.grid + 2 * kMargin + 7) / 8 * 8), height(geometry.grid / 2 + 1 + 2 * kMargin) {
+      width((geometry.grid + 2 * kMargin + 15) / 8 * 8), height(geometry.grid / 2 + 1 + 2 * kMargin) {
   const int n = geometry.columns, integral = 256;
   const Window value(kOversampling);
   for (int step = 0; step <= kSteps; step++)

@@ -53,7 +53,7 @@ struct GriddingPlan {
   RealFftPlan down;    // of the grid's columns
   int bins;            // frequencies of a sinogram row
   int bins_room;       // the same, rounded up to whole turns
-  int width, height;   // of the grid with its margins
+  int width, height;   // of the grid with its margins; rows have room for eight cells more, a multiple of eight
   std::vector<float> window;       // kWidth weights for each step
   std::vector<float> apodisation;  // 1 / the window's transform at each pixel
   // Weight of each angle times the move by half a pixel that centres pictures of even width: fine[k % kBins] *

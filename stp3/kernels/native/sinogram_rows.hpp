@@ -86,18 +86,40 @@ struct Places {
 };
 static_assert(kSteps == 1 << 11, "the shifts above divide by it");
 
-// Adds the samples [k0, k1) of a ray, as far as they touch the grid's rows [top, bottom): add(places, i, k, first, last)
-// for each, with the window's rows to be added.
+// Adds the samples of the angles [a0, a1) as far as they touch the grid's rows [top, bottom), in the order that all sums
+// follow: kAngles angles in turns of kBins frequencies. Calls add(angle, frequency, places, begin, end, first, last) for
+// runs of samples (the first of `places` is that frequency) with the window's rows to be added; `ahead` places more are
+// known than are added.
 template <class Add>
-inline void scatter(const GriddingPlan& plan, const Ray& ray, int k0, int k1, int top, int bottom, Add&& add) {
-  if (top > 0) k0 = std::max(k0, int(std::fmin(double(k1), (top - kWidth - 2) / ray.down)));
-  if (bottom < plan.height) k1 = std::min(k1, int(std::fmin(double(k1), bottom / ray.down + 2)));
-  if (k0 >= k1) return;
+inline void scatter(const GriddingPlan& plan, int a0, int a1, int top, int bottom, int ahead, Add&& add) {
   Places places;
-  places.find(plan, ray, k0, k1 - k0 + Places::kAhead);
-  for (int i = 0; i < k1 - k0; i++) {
-    const int first = std::max(0, top - places.row[i]), last = std::min(kWidth, bottom - places.row[i]);
-    if (first < last) add(places, i, k0 + i, first, last);
+  for (int turn = a0; turn < a1; turn += kAngles) {
+    int begin[kAngles], end[kAngles], least = plan.bins, most = 0;
+    const int angles = std::min(kAngles, a1 - turn);
+    for (int a = 0; a < angles; a++) {
+      const Ray ray(plan, turn + a);
+      const double down = ray.down + 1e-30, from = (top - kWidth - 2) / down, to = bottom / down + 2;
+      begin[a] = top <= 0 || from < 0 ? 0 : from < plan.bins ? int(from) : plan.bins;
+      end[a] = bottom >= plan.height || to > plan.bins ? plan.bins : int(to);
+      least = std::min(least, begin[a]);
+      most = std::max(most, end[a]);
+    }
+    for (int block = least / kBins * kBins; block < most; block += kBins)
+      for (int a = 0; a < angles; a++) {
+        const int k0 = std::max(block, begin[a]), k1 = std::min(block + kBins, end[a]);
+        if (k0 >= k1) continue;
+        places.find(plan, Ray(plan, turn + a), k0, k1 - k0 + ahead);
+        int whole = 0, rest = k1 - k0;  // rows never go back: only samples at both ends can reach beyond the band
+        while (whole < rest && places.row[whole] < top) whole++;
+        while (rest > whole && places.row[rest - 1] + kWidth > bottom) rest--;
+        const auto part = [&](int i) {
+          const int first = std::max(0, top - places.row[i]), last = std::min(kWidth, bottom - places.row[i]);
+          if (first < last) add(turn + a, k0, places, i, i + 1, first, last);
+        };
+        for (int i = 0; i < whole; i++) part(i);
+        add(turn + a, k0, places, whole, rest, 0, kWidth);
+        for (int i = rest; i < k1 - k0; i++) part(i);
+      }
   }
 }
 
