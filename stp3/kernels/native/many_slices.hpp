@@ -18,7 +18,7 @@ class ManySlices {
  public:
   ManySlices(const GriddingPlan& plan, int members)
       : plan_(plan), members_(members), turn_angles_(kAngles * members),
-        work_room_(2 * std::size_t(std::max(plan.geometry.padded, plan.geometry.grid)) + 8),
+        work_room_(2 * std::size_t(std::max(plan.geometry.padded, plan.geometry.grid)) + kApart),
         tile_room_(std::size_t(kTile) * (plan.geometry.columns + 1)),
         grid_(sizeof(C) * plan.width * plan.height), spectra_(sizeof(C) * turn_angles_ * plan.bins_room),
         work_(sizeof(C) * work_room_ * members), tiles_(sizeof(V) * tile_room_ * members),
@@ -52,6 +52,7 @@ class ManySlices {
   static constexpr int kTile = 512 / L > 32 ? 32 : 512 / L;  // columns of the picture turned back into slices together
   static constexpr int kBandRows = 16;
   static constexpr int kPrefetch = 12;
+  static constexpr int kApart = 2048 / sizeof(C);  // so that loads do not look like the last stores, half a page off
 
   C* grid() const { return grid_.as<C>(); }
   C* work(int member) const { return work_.as<C>() + work_room_ * member; }
@@ -66,7 +67,7 @@ class ManySlices {
       lines[s] = batch.sinograms + std::min(first + s, batch.slices - 1) * batch.slice_stride + a * batch.angle_stride;
     C* x = work(member);
     load_rows<L>(plan_, lines, reinterpret_cast<V*>(x));
-    const C* z = transform<false>(plan_.rows.half, x, x + plan_.geometry.padded / 2);
+    const C* z = transform<false>(plan_.rows.half, x, x + plan_.geometry.padded / 2 + kApart);
     const bool mirrored = plan_.geometry.sines[a] > 0;
     const float *lane_axes[L], *one_axis = axis_factor(0);
     bool same = true;
@@ -158,7 +159,7 @@ class ManySlices {
     V* tile = tiles_.as<V>() + tile_room_ * member;
     for (int x = 0; x < count; x++) {
       gather(grid() + std::size_t(kMargin) * plan_.width + kMargin + wrapped(x0 + x, n, side), h, work(member));
-      const V* values = reinterpret_cast<const V*>(transform<true>(plan_.down.half, work(member), work(member) + h));
+      const V* values = reinterpret_cast<const V*>(transform<true>(plan_.down.half, work(member), work(member) + h + kApart));
       const float sign = (x0 + x - n / 2) % 2 ? -shape[x0 + x] : shape[x0 + x];  // u = 0 lies in the middle of the grid
       V* column = tile + std::size_t(x) * (n + 1);
       for (int y = 0; y < n; y++) column[y] = values[wrapped(y, n, side)] * splat<V>(sign * shape[y]);
