@@ -27,6 +27,7 @@ lint: env
 	.venv/bin/mypy
 
 bench: env
+	.venv/bin/python bench/kernels.py
 	.venv/bin/python bench/steps.py
 
 # Needs uv; names no registry.
@@ -35,4 +36,4 @@ lock:
 	  --extra cluster --extra dashboards --extra hub --extra practice --extra test --upgrade -o requirements.lock
 
 clean:
-	rm -rf .venv var build *.egg-info
+	rm -rf .venv var build *.egg-info stp3/kernels/*.so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +16,9 @@ from stp3.kernels.filters import ramp
 
 pytest.importorskip("stp3.kernels._native", reason="installed without a C++ compiler")
 compiled = pytest.importorskip("stp3.kernels.compiled_gridding")
+
+from stp3.kernels._native import Reconstructor  # noqa: E402
+from stp3.kernels.gridding_matrix import Sizes  # noqa: E402
 
 SETS = compiled.instruction_sets()
 Floats = NDArray[np.float32]
@@ -190,6 +194,22 @@ def test_a_value_that_is_not_a_number_stays_in_its_slice() -> None:
     found = compiled.reconstruct(sinograms, theta, 20.0)
     assert np.isnan(found[11]).all()
     assert np.array_equal(np.delete(found, 11, 0), np.delete(wanted, 11, 0))
+
+
+@pytest.mark.parametrize(("angles", "columns"), [(60, 64), (90, 301), (10, 1000)])
+def test_the_declared_memory_covers_what_is_taken(angles: int, columns: int) -> None:
+    sizes = Sizes(angles, columns)
+    theta = np.arange(angles) * np.pi / angles
+    plan = Reconstructor(theta, np.ones(angles), columns, sizes.padded, sizes.grid, True)
+    threads = len(os.sched_getaffinity(0))
+    rows = plan.lanes + 1  # a whole vector and one slice beside it
+    response, axes = np.ones(sizes.frequencies, np.float32), np.zeros(rows)
+    out = np.empty((rows, columns, columns), np.float32)
+    plan.reconstruct(np.zeros((angles, rows, columns), np.float32), response, axes, out, threads)
+    huge_pages = 10 << 21
+    declared = compiled.working_bytes(angles, columns)
+    assert plan.working_bytes <= declared + huge_pages
+    assert declared <= 1.5 * plan.working_bytes + huge_pages
 
 
 @pytest.mark.parametrize(
