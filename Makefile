@@ -9,7 +9,11 @@ PYTEST_ARGS ?=
 
 .PHONY: run test lint bench env lock clean
 
-env: .venv/ready
+env: .venv/kernel
+
+.venv/kernel: .venv/ready CMakeLists.txt $(wildcard stp3/kernels/native/*)
+	@echo "Building the compiled kernel ..."
+	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . && touch .venv/kernel
 
 .venv/ready: requirements.lock pyproject.toml deploy/workstation/make-env
 	@deploy/workstation/make-env
