@@ -49,17 +49,33 @@ class OfficeAuthenticator(GenericOAuthenticator):  # type: ignore[misc]
         return auth_model is not None and self._admitted(auth_model["auth_state"]).username == username
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
-        """The model as the office sees the person now; False (log in again) where it gives no entry any more."""
+        """The model as the office sees the person now; False (log in again) where it gives no entry any more.
+
+        Who has lost a visit or a role loses the running servers too: they were told of it when they started.
+        """
+        before = {group.name for group in user.groups}
         try:
-            model = await super().refresh_user(user, handler, **kwargs)
+            model: bool | dict[str, Any] = await super().refresh_user(user, handler, **kwargs)
         except web.HTTPError as refusal:
             if refusal.status_code != 403:
                 raise
             self.log.warning("%s has no entry any more: login required", user.name)
+            await self._stop_servers(user, handler)
             return False
-        if isinstance(model, dict) and model["name"] != user.name:
-            return False
-        return model  # type: ignore[no-any-return]
+        if isinstance(model, dict):
+            if model["name"] != user.name:
+                return False
+            if before - set(model["groups"]):
+                await self._stop_servers(user, handler)
+        return model
+
+    async def _stop_servers(self, user: Any, handler: Any) -> None:
+        if handler is None:
+            return
+        for name, spawner in list(user.spawners.items()):
+            if spawner.ready:
+                self.log.warning("stopping server %r of %s, who has lost a visit or a role", name, user.name)
+                await handler.stop_single_user(user, name)
 
     def _admitted(self, auth_state: dict[str, Any]) -> Person:
         try:

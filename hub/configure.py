@@ -94,6 +94,7 @@ def _configure_pages(c: Any, settings: Settings) -> None:
     c.JupyterHub.template_vars = {
         "facility": settings.facility,
         "practice": settings.practice,
+        "warm_start": settings.warm_start,
         "home_page": HomePage(settings),
     }
     c.JupyterHub.logo_file = str(HERE / "static" / "logo.svg")

@@ -38,6 +38,7 @@ from .dashboard_handlers import (
 )
 from .settings import ServerEnvironment
 
+LOGIN_SECONDS = 60  # how long the hub's answer to who somebody is may be used again
 # Routes of Voilà that nobody needs here: files beside the notebooks, the list of the folder in two forms, and the
 # websocket that tells a kernel the browser's request without asking who listens.
 DROPPED = (AllowListFileHandler, VoilaContentsHandler, TornadoVoilaTreeHandler, RequestInfoSocketHandler)
@@ -57,6 +58,7 @@ class HubIdentity(JupyterHubIdentityProvider):  # type: ignore[misc]
         kwargs.pop("login_handler_class", None)
         super().__init__(**kwargs)
         self.hub_auth = HubOAuth(parent=self, api_token=self.parent.told.jupyterhub_api_token)
+        self.hub_auth.cache_max_age = LOGIN_SECONDS
 
     @property
     def hub_prefix(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from .claims import ClaimsFault, person_from_claims
 from .jobs.records import read_jobs
 from .models import JobRecord, Person, Role, Visit
-from .profiles import roles_of
+from .profiles import LAB, roles_of
 from .settings import Settings
 from .spawner import visit_records
 
@@ -71,11 +71,15 @@ class HomePage:
         jobs = [job for job in read_jobs(self.settings.var / "jobs", owner=user.name) if job.live]
         return Home(
             display_name=person.display_name,
-            scientist=bool(roles & {Role.SCIENTIST, Role.ADMIN}),
+            scientist=bool(roles & LAB.roles),
             admin=Role.ADMIN in roles,
             visits=tuple(cards),
             jobs=tuple(jobs[:SHOWN_JOBS]),
         )
+
+    def has_lab(self, user: Any) -> bool:
+        """Whether a hub user may have JupyterLab."""
+        return bool(LAB.roles & roles_of(group.name for group in user.groups))
 
     def _person(self, auth_state: dict[str, Any] | None, name: str) -> Person:
         nobody = Person(username=name, display_name=name, roles=frozenset(), visits=())

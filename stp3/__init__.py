@@ -4,7 +4,7 @@
 >>> scan = stp3.open_scan("scan.h5")                                # doctest: +SKIP
 >>> recipe = stp3.Recipe.default()                                  # doctest: +SKIP
 >>> image = stp3.Preview(scan).slice(recipe, row=scan.rows // 2)    # doctest: +SKIP
->>> volume = stp3.run(scan, recipe, "volume/")                      # doctest: +SKIP
+>>> volume = stp3.reconstruct(scan, recipe, "volume/")                      # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stp3.plan import Plan, resolve
     from stp3.preview import Preview
     from stp3.recipe import Recipe
-    from stp3.run import run
+    from stp3.run import reconstruct
     from stp3.scan import Scan, open_scan
     from stp3.volume import Volume, open_volume
 
@@ -34,8 +34,8 @@ __all__ = [
     "find_rotation_axis",
     "open_scan",
     "open_volume",
+    "reconstruct",
     "resolve",
-    "run",
 ]
 
 # Importing stp3 costs nothing: each name brings its module when it is first used.
@@ -44,7 +44,7 @@ _HOMES = {
     "plan": ("Plan", "resolve"),
     "preview": ("Preview",),
     "recipe": ("Recipe",),
-    "run": ("run",),
+    "run": ("reconstruct",),
     "scan": ("Scan", "open_scan"),
     "volume": ("Volume", "open_volume"),
 }
@@ -53,9 +53,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     for module, names in _HOMES.items():
         if name in names:
-            # Kept here, for the submodule `run` would otherwise take the place of the function once imported.
-            globals()[name] = getattr(import_module(f"stp3.{module}"), name)
-            return globals()[name]
+            return getattr(import_module(f"stp3.{module}"), name)
     raise AttributeError(f"module 'stp3' has no attribute {name!r}")
 
 

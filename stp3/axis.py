@@ -25,7 +25,7 @@ Method = Callable[[NDArray[np.float32], NDArray[np.float64]], Estimate | None]
 BINNED_METHODS: Mapping[str, Method] = {"mass": axis_by_mass, "fourier": axis_by_fourier}
 METHODS = ("pairs", *BINNED_METHODS)  # in the order in which they are trusted
 
-_BANDS, _BANDS_LARGE, _LARGE = 5, 3, 1 << 21  # fewer bands of large sinograms
+_BANDS, _BANDS_LARGE, _LARGE = 5, 3, 1 << 19  # fewer bands of large sinograms
 _BINNED_ANGLES, _BINNED_COLUMNS = 600, 700
 _BAND_ROWS = 4
 _AGREE, _DISAGREE = 0.5, 3.0  # columns

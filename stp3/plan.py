@@ -58,7 +58,7 @@ def resolve(
     Measures what needs the whole scan: the rotation axis and the grey range. Raises UsageFault or ScanFault.
     """
     chosen = check_rows(scan, rows)
-    recipe = with_rotation_axis(recipe.settled(scan.columns), scan)
+    recipe = with_rotation_axis(recipe.settled(scan.columns), scan, threads)
     budget = memory_bytes if memory_bytes is not None else free_memory_bytes() // 4
     plan = Plan(scan, recipe, chosen, 1)
     plan = Plan(scan, with_grey_range(plan, threads), chosen, 1)
@@ -76,7 +76,7 @@ def check_rows(scan: Scan, rows: range | None) -> range:
     return rows
 
 
-def with_rotation_axis(recipe: Recipe, scan: Scan) -> Recipe:
+def with_rotation_axis(recipe: Recipe, scan: Scan, threads: int = 1) -> Recipe:
     """The recipe with its rotation axis found where it says "auto". Raises ScanFault when it cannot be trusted."""
     uses = [use for use in recipe.running if use.name == "rotation_axis"]
     if not uses:
@@ -92,7 +92,7 @@ def with_rotation_axis(recipe: Recipe, scan: Scan) -> Recipe:
 
     from stp3.axis import find_rotation_axis
 
-    report = find_rotation_axis(scan)
+    report = find_rotation_axis(scan, threads=threads)
     if report.verdict == "red":
         found = ", ".join(f"{name} {value:.2f}" for name, value in report.methods.items()) or "no method found any"
         raise ScanFault(

@@ -23,7 +23,7 @@ from stp3.writers import Layout, SlabRecord, Writer, find_writer
 Progress = Callable[[int, int], None]
 
 
-def run(
+def reconstruct(
     scan: Scan,
     recipe: Recipe,
     folder: str | os.PathLike[str],

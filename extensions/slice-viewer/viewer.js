@@ -1,7 +1,7 @@
 // The slice viewer: float pictures on the graphics card, grey limits in the shader, one module without a dependency.
 //
 // From the kernel: {kind: "frame", frame, shape: [rows, columns], dtype, pixel_size_um, unit, title, subject} and one
-// buffer; {kind: "status", state: "busy" | "idle" | "error", stage, text}. To the kernel: {kind: "ready"} once a page,
+// buffer; {kind: "clear"}; {kind: "status", state: "busy" | "idle" | "error", stage, text}. To the kernel: {kind: "ready"} once a page,
 // {kind: "want", have: frame} when the page can take the next picture, {kind: "step", by: ±1} on Page Up / Page Down.
 // The root element says what is shown: data-frame, data-state, data-subject.
 
@@ -98,6 +98,10 @@ class Painter {
     const gl = this.gl;
     gl.activeTexture(gl.TEXTURE1);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB8, 256, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, colourTable(COLOUR_MAPS[name]));
+  }
+  clear() {
+    this.gl.clearColor(0, 0, 0, 0);
+    this.gl.clear(this.gl.COLOR_BUFFER_BIT);
   }
   paint(picture, origin, stride, limits) {
     const gl = this.gl, { canvas } = gl, at = this.places;
@@ -297,6 +301,14 @@ class View {
       this.root.dataset.frame = picture.frame;
     });
   }
+  clear() {
+    this.picture = this.stats = this.grey = undefined;
+    for (const part of [this.title, this.scaleBar, this.readout]) part.textContent = "";
+    this.bars.width = 0;
+    this.canvas.setAttribute("aria-label", "No picture");
+    this.root.dataset.subject = "";
+    this.painter?.clear();
+  }
   status({ state, stage = "", text = "" }) {
     this.root.dataset.state = state;
     this.stageName.textContent = stage;
@@ -424,13 +436,17 @@ const pages = new Map();
 
 function initialize({ model }) {
   const page = { views: new Set(), status: { state: "idle", text: model.get("hint") } };
-  const want = () => model.send({ kind: "want", have: page.picture?.frame ?? 0 });
+  const want = () => model.send({ kind: "want", have: page.frame ?? 0 });
   const take = (message, buffers) => {
     if (message.kind === "status") {
       page.status = message;
       page.views.forEach((view) => view.status(message));
+    } else if (message.kind === "clear") {
+      page.picture = undefined;
+      page.views.forEach((view) => view.clear());
     } else if (message.kind === "frame") {
       page.picture = decode(message, buffers[0]);
+      page.frame = message.frame;
       page.views.forEach((view) => view.show(page.picture));
       requestAnimationFrame(want);
     }

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from stp3.kernels.stripes import AllStripes
 from stp3.kernels.threads import share
 from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
@@ -50,7 +49,7 @@ class StripesAll(Step):
 
     @classmethod
     def settle(cls, parameters: Any, columns: int) -> Any:
-        auto = {"size_large": int(columns * _LARGE) | 1, "size_small": int(columns * _SMALL) | 1}
+        auto = {"size_large": max(int(columns * _LARGE) | 1, 5), "size_small": max(int(columns * _SMALL) | 1, 3)}
         return parameters.model_copy(
             update={name: size for name, size in auto.items() if getattr(parameters, name) == AUTO}
         )
@@ -66,6 +65,8 @@ class StripesAll(Step):
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """The sinograms without stripes, each row by itself."""
+        from stp3.kernels.stripes import AllStripes  # brings SciPy, which reading a recipe should not cost
+
         parameters = cls.settle(parameters, slab.data.shape[2])
         method = AllStripes(parameters.snr, parameters.size_large, parameters.size_small)
         out = np.empty_like(slab.data)

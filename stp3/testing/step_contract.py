@@ -16,7 +16,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 
 from stp3.steps import find_step
-from stp3.steps.base import Slab, Step
+from stp3.steps.base import Slab, Step, StepParameters
 
 
 def example_slab(rows: int = 6, angles: int = 45, columns: int = 52, seed: int = 7) -> Slab:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import ipywidgets
 
-from stp3.axis import AxisReport
 from stp3.errors import RecipeFault
 from stp3.recipe import StepUse
 from stp3.steps import find_step
@@ -15,6 +15,9 @@ from stp3.widgets import words
 from stp3.widgets.history import History
 from stp3.widgets.parameter_form import Changed, ExpertForm, ParameterField
 from stp3.widgets.view import View, beside, button, card, named, set_visible
+
+if TYPE_CHECKING:
+    from stp3.axis import AxisReport
 
 _AXIS = "rotation_axis.column"
 _STRIPES = "stripes_all"
@@ -39,9 +42,10 @@ class RecipePanel(View):
     def __init__(self, act: RecipeActions) -> None:
         super().__init__()
         self.axis = named(ipywidgets.FloatText(description="Centre of rotation", step=0.1), "axis")
-        # It holds the distance from `_slider_centre`, so that its range never moves under the user's hand.
+        # It holds the distance from `_slider_centre`, so that its range never moves under the user's hand. The page
+        # rounds a slider's value to its step and sends it back: the step is as fine as the values that are set.
         self.axis_slider = named(
-            ipywidgets.FloatSlider(min=-_AROUND_COLUMNS, max=_AROUND_COLUMNS, step=0.1, readout=False), "axis-slider"
+            ipywidgets.FloatSlider(min=-_AROUND_COLUMNS, max=_AROUND_COLUMNS, step=0.01, readout=False), "axis-slider"
         )
         self.axis_slider.description = f"± {_AROUND_COLUMNS:.0f} columns"
         self._slider_centre = 0.0
@@ -91,6 +95,10 @@ class RecipePanel(View):
             self.verdict.value = words.note("info", f"Set by hand. The search said {report.rotation_axis:.2f}.")
         else:
             self.verdict.value = words.axis(report)
+
+    def clear_axis_report(self) -> None:
+        """There is no scan whose axis could be told."""
+        self.verdict.value = ""
 
     def show_fault(self, text: str) -> None:
         """Why the last change was not taken; empty when it was."""

@@ -52,9 +52,9 @@ class ScanPicker(View):
         elif chosen is None:
             self.about.value = words.note("info", "Choose a scan: its first picture comes by itself.")
 
-    def show_fault(self, text: str) -> None:
-        """Why there is nothing to see."""
-        self.about.value = words.note("bad", text)
+    def say(self, level: str, text: str) -> None:
+        """A sentence in place of what is known about the scan."""
+        self.about.value = words.note(level, text)
 
     def show_about(self, scan: Scan) -> None:
         """What was measured, and the problems of the scan in words."""

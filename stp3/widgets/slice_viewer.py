@@ -78,6 +78,11 @@ class SliceViewer(anywidget.AnyWidget):
             self._send_picture()
         return self.frame
 
+    def clear(self) -> None:
+        """Takes the picture off the page."""
+        self._picture = None
+        self.send({"kind": "clear"})
+
     def busy(self, stage: str = "") -> None:
         """Shows that something is under way, and what."""
         self._tell("busy", stage=stage)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from stp3.axis import AxisReport
 from stp3.errors import UsageFault
 from stp3.recipe import Recipe
 from stp3.scan import Scan
 from stp3.steps.base import AUTO
 from stp3.writers import find_writer
+
+if TYPE_CHECKING:
+    from stp3.axis import AxisReport
 
 Work = Literal["picture", "nothing"]
 

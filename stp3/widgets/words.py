@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import html
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from stp3.axis import AxisReport
+if TYPE_CHECKING:
+    from stp3.axis import AxisReport
+
 
 _LEVEL_OF = {"green": "good", "amber": "warn", "red": "bad", "info": "info"}
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3 import config
-from stp3.axis import find_rotation_axis
 from stp3.cluster.client import Job
 from stp3.errors import Stp3Error
 from stp3.preview import Preview
@@ -98,6 +97,7 @@ class Workbench:
         self.scans.show_visits(self._roots, self._visit)
         self.refresh()
         self.desk.refresh()
+        self._errands.send(_bring_numerics, lambda _: None, lambda _: None)
 
     def choose_visit(self, index: int) -> None:
         """Shows the scans of a visit."""
@@ -110,7 +110,11 @@ class Workbench:
         if self._visit is None:
             return
         root = self._roots[self._visit]
-        self._errands.send(lambda: list_scans(root), lambda found: self._listed(root.id, found), self.scans.show_fault)
+        self._errands.send(
+            lambda: list_scans(root),
+            lambda found: self._listed(root.id, found),
+            lambda text: self.scans.say("bad", text),
+        )
 
     def _listed(self, visit: str, found: Sequence[ScanFile]) -> None:
         if self._visit is None or self._roots[self._visit].id != visit:
@@ -129,13 +133,22 @@ class Workbench:
         self._mode = PREVIEW
         self._show_nothing()
         self.recipe.show_axis_report(None, by_hand=False)
-        self._request(lambda turn: self._open(turn, file))
+        self.scans.say("info", f"Opening {file.name}…")
+        self._request(lambda turn: self._open(turn, file), self._not_opened)
+
+    def _not_opened(self, text: str) -> None:
+        self.viewer.clear()
+        self.viewer.fault(text)
+        self.scans.say("bad", text)
+        self.recipe.clear_axis_report()
 
     def _open(self, turn: Turn, file: ScanFile) -> None:
         turn.stage("Opening the scan")
         scan = open_scan(file.path)
         turn.deliver(lambda: self.scans.show_about(scan))
         turn.stage("Finding the centre of rotation")
+        from stp3.axis import find_rotation_axis
+
         subject = Subject(scan, find_rotation_axis(scan, threads=config.threads()))
         turn.deliver(lambda: self._opened(subject))
 
@@ -251,9 +264,9 @@ class Workbench:
         self.viewer.show(data, pixel_size_um=pixel_size_um, unit=unit, title=title, subject=subject)
         self.viewer.idle()
 
-    def _request(self, work: Callable[[Turn], None]) -> None:
+    def _request(self, work: Callable[[Turn], None], failed: Callable[[str], None] | None = None) -> None:
         self.viewer.busy()
-        self._worker.request(work, self.viewer.fault)
+        self._worker.request(work, failed or self.viewer.fault)
 
     # --- the job ---
 
@@ -345,3 +358,10 @@ def _free_bytes() -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def _bring_numerics() -> None:
+    """Imports SciPy's part of the library, half of all there is to import, while the user looks for a scan."""
+    import stp3.axis
+    import stp3.kernels.gridding
+    import stp3.kernels.stripes  # noqa: F401

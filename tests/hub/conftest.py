@@ -55,6 +55,8 @@ class Member:
         path = f"/user/{self.name}/{server + '/' if server else ''}api"
         answer = self.client.get(f"/hub/spawn/{self.name}" + (f"/{server}" if server else ""), follow_redirects=False)
         deadline = time.monotonic() + 60
+        if "/oauth_login" in answer.headers.get("location", "") or "/hub/login" in answer.headers.get("location", ""):
+            return self.client.get(answer.headers["location"])  # the hub wants a new login: its end
         while answer.status_code < 400:
             assert time.monotonic() < deadline, f"the server does not start: {answer.url}"
             answer = self.client.get(path)

@@ -68,6 +68,7 @@ def test_a_visitor_is_refused_other_servers_in_words(vera, server: str) -> None:
 
 
 def test_options_of_the_browser_change_nothing(victor) -> None:
+    victor.stop()
     answer = victor.api(
         "POST", "users/victor/server", json={"profile": "lab", "cmd": ["sleep"], "environment": {"A": "1"}}
     )
@@ -137,6 +138,7 @@ def test_the_jobs_login_cannot_be_begun_elsewhere(ada) -> None:
 
 def test_who_loses_everything_is_out_at_the_next_start(hub, member: Callable[[str], Any]) -> None:
     victor = member("victor")
+    victor.stop()
     with claims_changed(hub, "victor", visits=[], roles=[]):
         refused = victor.start()
         assert refused.status_code == 403
@@ -145,6 +147,16 @@ def test_who_loses_everything_is_out_at_the_next_start(hub, member: Callable[[st
         assert victor.api("POST", "users/victor/server").status_code in {403, 404}
     assert member("victor").start().status_code == 200
     victor.stop()
+
+
+def test_who_loses_a_visit_loses_the_running_server(hub, member: Callable[[str], Any]) -> None:
+    sam = member("sam")
+    assert sam.start().status_code == 200
+    only_a = [visit for visit in json.loads(hub.people_file.read_text())[2]["visits"] if visit["id"] == "A"]
+    with claims_changed(hub, "sam", visits=only_a):
+        assert sam.client.get("/hub/home").status_code == 200
+        assert sam.api("GET", "users/sam").json()["server"] is None
+        assert sam.client.get("/user/sam/voila/render/workbench.ipynb").url.path.startswith("/hub/")
 
 
 def test_who_loses_a_visit_starts_without_it(hub, member: Callable[[str], Any]) -> None:

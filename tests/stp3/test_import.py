@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 HEAVY = {
     "IPython", "anywidget", "bokeh", "cupy", "dask", "distributed", "dask_jobqueue", "ipykernel", "ipywidgets",
@@ -37,3 +38,10 @@ def test_import_is_quick() -> None:
             return
         time.sleep(1)  # a busy machine is not a slow import: the best of five counts
     raise AssertionError(f"import stp3 took {min(times):.2f} s at best, 0.3 s are allowed")
+
+
+def test_no_public_name_is_hidden_by_a_module_of_the_same_name() -> None:
+    import stp3
+
+    modules = {path.stem for path in Path(stp3.__file__).parent.iterdir()}
+    assert not modules & set(stp3.__all__)

@@ -15,7 +15,7 @@ from stp3.plan import Plan, resolve
 from stp3.preview import Preview
 from stp3.provenance import provenance
 from stp3.recipe import Recipe
-from stp3.run import begin, run, write_slab
+from stp3.run import begin, reconstruct, write_slab
 from stp3.scan import Scan, open_scan
 from stp3.testing import write_practice_scan
 from stp3.writers import format_names
@@ -42,14 +42,15 @@ def test_a_preview_row_is_that_row_of_the_volume(
 ) -> None:
     heard: list[tuple[int, int]] = []
     recipe = Recipe.default().with_values(COLUMN)
-    volume = run(
+    volume = reconstruct(
         scan, recipe, tmp_path / "v", rows=range(1, 9), format=format, on_progress=lambda *rows: heard.append(rows)
     )
     for z, row in enumerate(range(1, 9)):
         np.testing.assert_array_equal(volume.slice(z), preview_rows[row], strict=True)
     assert heard[-1] == (8, 8)
     assert volume.voxel_size_um == scan.pixel_size_um
-    assert volume.provenance["recipe"] == recipe.as_dict()
+    assert volume.provenance["recipe_asked"] == recipe.as_dict()
+    assert Recipe.from_dict(volume.provenance["recipe"]).fingerprint == volume.layout.fingerprint
     assert not list((tmp_path / "v").rglob("*part*"))
 
 
@@ -69,7 +70,7 @@ def test_slab_height_and_threads_change_no_byte(
 def test_integers_keep_to_the_stated_grey_range(
     scan: Scan, preview_rows: np.ndarray, tmp_path: Path, dtype: str
 ) -> None:
-    volume = run(scan, Recipe.default().with_values({**COLUMN, "output.dtype": dtype}), tmp_path / "v")
+    volume = reconstruct(scan, Recipe.default().with_values({**COLUMN, "output.dtype": dtype}), tmp_path / "v")
     assert volume.dtype == np.dtype(dtype)
     assert volume.grey_range is not None
     low, high = volume.grey_range
@@ -90,7 +91,7 @@ def test_a_resolved_recipe_measures_nothing_again(tmp_path: Path) -> None:
 def test_an_existing_output_is_refused_before_any_work(scan: Scan, tmp_path: Path) -> None:
     (tmp_path / "kept.tif").write_bytes(b"precious")
     with pytest.raises(UsageFault, match="not empty"):
-        run(scan, Recipe.default(), tmp_path)
+        reconstruct(scan, Recipe.default(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kept.tif"]
 
 
@@ -117,7 +118,7 @@ def test_a_full_disk_is_told_with_the_bytes_needed(scan: Scan, tmp_path: Path) -
         scan, recipe = stp3.open_scan({str(scan.path)!r}), stp3.Recipe.default().with_values({COLUMN})
         resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
         try:
-            stp3.run(scan, recipe, {str(tmp_path / "v")!r})
+            stp3.reconstruct(scan, recipe, {str(tmp_path / "v")!r})
         except Stp3Error as error:
             print(error)
     """

@@ -17,7 +17,7 @@ import pytest
 from stp3.cluster.client import Job, submit
 from stp3.cluster.profiles import Profile
 from stp3.recipe import Recipe
-from stp3.run import run
+from stp3.run import reconstruct
 from stp3.scan import open_scan
 from stp3.testing import write_practice_scan
 from stp3.volume import Volume, open_volume
@@ -133,10 +133,14 @@ def long_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_volume(scan_file: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    return voxels(run(open_scan(scan_file), Recipe.default(), tmp_path_factory.mktemp("volumes") / "small", threads=1))
+    return voxels(
+        reconstruct(open_scan(scan_file), Recipe.default(), tmp_path_factory.mktemp("volumes") / "small", threads=1)
+    )
 
 
 @pytest.fixture(scope="session")
 def long_volume(long_scan: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     """What every job on the long scan must give, whatever happens to it."""
-    return voxels(run(open_scan(long_scan), Recipe.default(), tmp_path_factory.mktemp("volumes") / "long", threads=1))
+    return voxels(
+        reconstruct(open_scan(long_scan), Recipe.default(), tmp_path_factory.mktemp("volumes") / "long", threads=1)
+    )

@@ -1,6 +1,7 @@
 """The page's half of the slice viewer, in a real browser."""
 
 import base64
+import time
 
 import numpy as np
 import pytest
@@ -82,6 +83,15 @@ def colours(page, points):
     return np.array(page.evaluate(script, points))
 
 
+def until(condition):
+    """Waits for what the page does by itself, such as drawing."""
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not happen in time")
+
+
 def ramp(dtype):
     values = np.tile(np.linspace(0, 200, 64), (64, 1))
     return values.astype(dtype)
@@ -111,6 +121,7 @@ def test_zoom_and_limits_stay_between_pictures_and_go_with_the_subject(page):
     page.mouse.wheel(0, -900)
     page.get_by_label("White at").fill("100")
     page.keyboard.press("Enter")
+    until(lambda: colours(page, [(0.5, 0.5)])[0, 0] == 255)
     before = colours(page, [(0.1, 0.5), (0.5, 0.5)])
     give(page, ramp("float32"), frame=2)
     np.testing.assert_array_equal(colours(page, [(0.1, 0.5), (0.5, 0.5)]), before)
@@ -146,10 +157,9 @@ def test_keys_zoom_fit_and_turn_the_page(page):
     page.locator(".stp3-v-canvas").focus()
     for _ in range(4):
         page.keyboard.press("+")
-    assert colours(page, [(0.02, 0.5)])[0, 3] == 255
+    until(lambda: colours(page, [(0.02, 0.5)])[0, 3] == 255)
     page.keyboard.press("f")
-    page.wait_for_timeout(50)
-    assert colours(page, [(0.02, 0.5)])[0, 3] == 0
+    until(lambda: colours(page, [(0.02, 0.5)])[0, 3] == 0)
     page.keyboard.press("PageDown")
     assert {"kind": "step", "by": 1} in page.evaluate("told")
 
@@ -161,9 +171,12 @@ def test_a_right_drag_changes_the_limits_and_tells_them(page):
     page.mouse.down(button="right")
     page.mouse.move(box["x"] + 260, box["y"] + 200, steps=4)
     page.mouse.up(button="right")
-    page.wait_for_timeout(250)
-    low, high = [message["limits"] for message in page.evaluate("told") if message["kind"] == "limits"][-1]
-    assert high - low > 240
+
+    def width():
+        told = [message["limits"] for message in page.evaluate("told") if message["kind"] == "limits"]
+        return told[-1][1] - told[-1][0] if told else 0
+
+    until(lambda: width() > 240)
 
 
 def test_the_next_picture_is_asked_for_after_drawing(page):
@@ -182,6 +195,17 @@ def test_states_and_faults_are_words_beside_the_picture(page):
     assert page.locator(".stp3-v-note img").count() == 0
 
 
+def test_a_cleared_viewer_is_empty_and_takes_the_next_picture(page):
+    give(page, ramp("float32"))
+    page.evaluate("give({kind: 'clear'})")
+    assert colours(page, [(0.5, 0.5)])[0, 3] == 0
+    assert page.locator(".stp3-v-title").text_content() == ""
+    page.locator(".stp3-v-canvas").click()
+    page.keyboard.press("a")
+    give(page, ramp("float32"), frame=2)
+    assert colours(page, [(0.5, 0.5)])[0, 3] == 255
+
+
 def test_the_picture_comes_back_after_the_graphics_were_lost(page):
     give(page, ramp("float32"))
     page.evaluate("""() => {
@@ -189,16 +213,14 @@ def test_the_picture_comes_back_after_the_graphics_were_lost(page):
       window.lost = gl.getExtension("WEBGL_lose_context");
       window.lost.loseContext();
     }""")
-    page.wait_for_timeout(100)
+    page.wait_for_timeout(200)
     page.evaluate("window.lost.restoreContext()")
-    page.wait_for_timeout(300)
-    assert colours(page, [(0.84, 0.5)])[0, 0] > 235
+    until(lambda: colours(page, [(0.84, 0.5)])[0, 0] > 235)
 
 
 def test_the_viewer_follows_its_box(page):
     give(page, ramp("float32"))
     page.evaluate("document.getElementById('box').style.width = '300px'")
-    page.wait_for_timeout(150)
+    until(lambda: colours(page, [(0.5, 0.02)])[0, 3] == 0)
     assert page.evaluate("document.querySelector('.stp3-v-canvas').clientWidth") == 298
-    assert colours(page, [(0.5, 0.02)])[0, 3] == 0
     assert colours(page, [(0.5, 0.5)])[0, 3] == 255

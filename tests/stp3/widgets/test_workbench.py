@@ -122,6 +122,10 @@ def test_a_file_that_is_no_scan_is_told_in_words_and_escaped(drive):
         assert bench.submission.submit.disabled
         await choose(bench, "one.h5")
         assert bench.viewer.state == "idle"
+        await choose(bench, "broken.h5")
+        assert bench.viewer.picture is None
+        assert "stp3-bad" in bench.scans.about.value
+        assert bench.recipe.verdict.value == ""
 
     drive(scenario)
 
@@ -267,10 +271,10 @@ def test_the_expert_form_has_every_parameter_and_each_works(drive):
         assert set(fields) == wanted
         fields["output.low"].value = "-0.5"
         assert bench.shown.recipe.use("output").parameters.low == -0.5
-        fields["stripes_all.size_small"].value = 31
-        assert bench.shown.recipe.use("stripes_all").parameters.size_small == 31
-        fields["stripes_all.size_small"].value = 10**6
-        assert "stripes_all.size_small" in bench.recipe.fault.value
+        fields["fbp.cutoff"].value = 0.5
+        assert bench.shown.recipe.use("fbp").parameters.cutoff == 0.5
+        fields["fbp.cutoff"].value = 7.0
+        assert "fbp.cutoff" in bench.recipe.fault.value
         bench.recipe.expert._switches["zingers"].value = False
         assert not bench.shown.recipe.use("zingers").on
         bench.undo()
