@@ -19,7 +19,7 @@ EXTRAS = ("cluster", "dashboards", "hub", "practice")
 
 
 def requirements(lines: list[str]) -> dict[str, str]:
-    return {re.split("[<>=]", line)[0]: re.sub("^[^<>=]*", "", line) for line in lines}
+    return {re.split(r"[<>=[]", line)[0]: re.sub("^[^<>=]*", "", line) for line in lines}
 
 
 def wanted() -> dict[str, str]:
