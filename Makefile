@@ -9,7 +9,11 @@ PYTEST_ARGS ?=
 
 .PHONY: run test lint bench env lock clean
 
-env: .venv/ready
+env: .venv/kernel
+
+.venv/kernel: .venv/ready CMakeLists.txt $(wildcard stp3/kernels/native/*)
+	@echo "Building the compiled kernel ..."
+	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . && touch .venv/kernel
 
 .venv/ready: requirements.lock pyproject.toml deploy/workstation/make-env
 	@deploy/workstation/make-env
@@ -27,6 +31,7 @@ lint: env
 	.venv/bin/mypy
 
 bench: env
+	.venv/bin/python bench/kernels.py
 	.venv/bin/python bench/steps.py
 
 # Needs uv; names no registry.
@@ -35,4 +40,4 @@ lock:
 	  --extra cluster --extra dashboards --extra hub --extra practice --extra test --upgrade -o requirements.lock
 
 clean:
-	rm -rf .venv var build *.egg-info
+	rm -rf .venv var build *.egg-info stp3/kernels/*.so

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from stp3.kernels.reconstruction import engine
 from stp3.plan import Plan
 from stp3.recipe import Recipe
 
@@ -48,6 +49,7 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "unknown"
+    found["reconstruction"] = engine()
     return found
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,12 +14,12 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 CONDA_NAMES = {"dask": "dask-core", "uvicorn": "uvicorn-standard"}
-CONDA_ONLY = {"python", "pip", "astra-toolbox", "tomopy", "configurable-http-proxy"}
+CONDA_ONLY = {"python", "pip", "astra-toolbox", "tomopy", "configurable-http-proxy", "cmake", "ninja", "cxx-compiler"}
 EXTRAS = ("cluster", "dashboards", "hub", "practice")
 
 
 def requirements(lines: list[str]) -> dict[str, str]:
-    return {re.split("[<>=]", line)[0]: re.sub("^[^<>=]*", "", line) for line in lines}
+    return {re.split(r"[<>=[]", line)[0]: re.sub("^[^<>=]*", "", line) for line in lines}
 
 
 def wanted() -> dict[str, str]:
@@ -55,6 +57,20 @@ def test_every_package_folder_is_installed() -> None:
     folders = {init.parent.relative_to(CHECKOUT) for top in names for init in (CHECKOUT / top).rglob("__init__.py")}
     found = {".".join([names[folder.parts[0]], *folder.parts[1:]]) for folder in folders}
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
+
+
+def test_names_lead_to_the_checkout_from_anywhere(tmp_path: Path) -> None:
+    code = """
+import stp3, stp3_extensions, stp3_hub
+from importlib.metadata import entry_points
+from importlib.resources import files
+print(stp3.__file__, stp3_hub.__file__, files("stp3_extensions") / "slice-viewer" / "viewer.js", sep="\\n")
+for group in ("stp3.steps", "stp3.readers", "stp3.writers"):
+    assert [entry.load() for entry in entry_points(group=group)], group
+"""
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    for line in found.stdout.split():
+        assert Path(line).is_file(), line
 
 
 def test_notebooks_hold_no_output() -> None:

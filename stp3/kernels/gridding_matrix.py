@@ -45,8 +45,8 @@ class Sizes:
 
     @cached_property
     def grid(self) -> int:
-        """Side of the Cartesian grid, even."""
-        return int(2 * scipy.fft.next_fast_len(int(np.ceil(max(self.columns, 8) * OVERSAMPLING / 2)), real=False))
+        """Side of the Cartesian grid, even, with the factors 2, 3 and 5: the compiled transforms know no others."""
+        return int(2 * scipy.fft.next_fast_len(int(np.ceil(max(self.columns, 8) * OVERSAMPLING / 2)), real=True))
 
     @property
     def frequencies(self) -> int:

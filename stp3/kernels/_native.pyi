@@ -1,0 +1,33 @@
+"""The compiled module; it is missing where STP3 was installed without a C++ compiler."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+def instruction_sets() -> list[str]: ...
+def fft(signals: NDArray[np.complex64], inverse: bool, instructions: str) -> None: ...
+
+class Reconstructor:
+    def __init__(
+        self,
+        theta: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        columns: int,
+        padded: int,
+        grid: int,
+        edge: bool,
+        instructions: str = "",
+    ) -> None: ...
+    def reconstruct(
+        self,
+        projections: NDArray[np.float32],
+        response: NDArray[np.float32],
+        axes: NDArray[np.float64],
+        out: NDArray[np.float32],
+        threads: int,
+    ) -> None: ...
+    @property
+    def working_bytes(self) -> int: ...
+    @property
+    def lanes(self) -> int: ...
+    @property
+    def instructions(self) -> str: ...

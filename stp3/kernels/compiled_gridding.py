@@ -1,0 +1,125 @@
+"""Filtered back-projection by the compiled kernel: the method of `gridding`, many slices to a vector instruction.
+
+The C++ is in `native/`. The geometry is the same for every slice of a scan, so the lanes of a vector are slices; of
+few slices they are angles, then rows and columns of the grid, with the same arithmetic element by element. A slice
+comes out the same, bit for bit, alone or among others, wherever it stands, with any number of threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.errors import UsageFault
+from stp3.kernels._native import Reconstructor, instruction_sets
+from stp3.kernels.angles import density_weights
+from stp3.kernels.filters import FilterName, filter_response
+from stp3.kernels.gridding import Pad
+from stp3.kernels.gridding_matrix import Sizes
+
+__all__ = ["instruction_sets", "reconstruct", "working_bytes"]
+
+_KEPT_BYTES = 1 << 30
+_CACHE_LINE = 64
+
+
+def reconstruct(
+    projections: NDArray[np.float32],
+    theta: NDArray[np.float64],
+    rotation_axis: float | NDArray[np.float64],
+    *,
+    filter: FilterName = "ram-lak",
+    cutoff: float = 1.0,
+    pad: Pad = "edge",
+    pixel_size: float = 1.0,
+    threads: int = 1,
+    out: NDArray[np.float32] | None = None,
+    instructions: str = "",
+) -> NDArray[np.float32]:
+    """The slices, shape (rows, columns, columns), as `gridding.reconstruct` gives them.
+
+    `projections` are (angles, rows, columns) with any strides between angles and rows. `rotation_axis` may be one
+    column for each row. `out`, when given, receives the slices: pages that were used before cost nothing, fresh ones
+    as much as a third of the work. `instructions` is one of `instruction_sets()`, the fastest by default.
+    Raises UsageFault for arguments that do not fit together.
+    """
+    data = np.asarray(projections, np.float32)
+    if data.ndim != 3:
+        raise UsageFault(f"projections must have the axes (angles, rows, columns), got {data.ndim} axes.")
+    if data.shape[2] > 1 and data.strides[2] != data.itemsize:
+        data = np.ascontiguousarray(data)
+    _, rows, columns = data.shape
+    slices = aligned_empty((rows, columns, columns)) if out is None else out
+    padded = Sizes(len(theta), columns).padded
+    response = filter_response(filter, padded, cutoff) / (padded * pixel_size)
+    response[[0, -1]] /= 2  # the inverse transform counts every frequency twice, but these exist once
+    axes = np.ascontiguousarray(np.broadcast_to(np.asarray(rotation_axis, np.float64), (rows,)))
+    try:
+        plan = _plans.find(np.ascontiguousarray(theta, np.float64), columns, pad, instructions)
+        plan.reconstruct(data, response.astype(np.float32), axes, slices, threads)
+    except ValueError as error:
+        raise UsageFault(str(error)) from error
+    except TypeError as error:
+        raise UsageFault(_misfit(data, slices)) from error
+    _plans.trim()
+    return slices
+
+
+def working_bytes(angles: int, columns: int) -> int:
+    """Memory beside projections and slices: the grid of a full vector of slices, and every thread's share."""
+    sizes = Sizes(angles, columns)
+    side, padded = sizes.grid, sizes.padded
+    vector = 4 * {"avx512": 16, "avx2": 8}.get(instruction_sets()[0], 4)
+    grid = vector * side * (side + 16)
+    one_slice = 4 * side * (side + 16) + 4 * angles * padded + 4 * columns * side
+    a_thread = vector * (18 * padded + 4 * side + 32 * columns)
+    return grid + one_slice + len(os.sched_getaffinity(0)) * a_thread
+
+
+def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """An array, not filled, whose first element begins a cache line: it can be written past the caches."""
+    count = int(np.prod(shape))
+    room = np.empty(count + _CACHE_LINE // 4, np.float32)
+    first = -room.ctypes.data % _CACHE_LINE // 4
+    return room[first : first + count].reshape(shape)
+
+
+def _misfit(projections: NDArray[np.float32], out: NDArray[np.float32]) -> str:
+    wanted = (projections.shape[1], projections.shape[2], projections.shape[2])
+    return (
+        f"out must be a writable C-ordered float32 array of shape {wanted}, got {out.dtype} {out.shape}"
+        f"{'' if out.flags.c_contiguous else ', not C-ordered'}{'' if out.flags.writeable else ', read-only'}."
+    )
+
+
+class _Plans:
+    """The plans used last with their working memory, within a number of bytes; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[str, Reconstructor] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, theta: NDArray[np.float64], columns: int, pad: Pad, instructions: str) -> Reconstructor:
+        key = f"{columns}:{pad}:{instructions}:{hashlib.sha256(theta.tobytes()).hexdigest()}"
+        with self._lock:
+            if key not in self._plans:
+                sizes = Sizes(len(theta), columns)
+                weights = density_weights(theta) if len(theta) else theta
+                self._plans[key] = Reconstructor(
+                    theta, weights, columns, sizes.padded, sizes.grid, pad == "edge", instructions
+                )
+            self._plans.move_to_end(key)
+            return self._plans[key]
+
+    def trim(self) -> None:
+        with self._lock:
+            while len(self._plans) > 1 and sum(plan.working_bytes for plan in self._plans.values()) > _KEPT_BYTES:
+                self._plans.popitem(last=False)
+
+
+_plans = _Plans()

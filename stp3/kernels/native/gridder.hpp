@@ -1,0 +1,46 @@
+// What every instruction set offers, and the choice among them.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plan.hpp"
+#include "team.hpp"
+
+namespace stp3 {
+
+// What is reconstructed: sinograms with their strides in floats, into contiguous slices.
+struct Batch {
+  const float* sinograms;
+  std::ptrdiff_t slice_stride, angle_stride;
+  int slices;
+  const float* response;  // of the filter at each frequency, the scale of the inverse transforms included
+  const double* axes;     // rotation axis of each slice
+  float* out;
+};
+
+// Working memory and arithmetic of one plan. A slice has the same bits through one() and through many().
+class Gridder {
+ public:
+  virtual ~Gridder() = default;
+  virtual int lanes() const = 0;
+  virtual void make_room(int members, bool one, bool many) = 0;  // throws std::bad_alloc
+  virtual std::size_t bytes() const = 0;
+  // Up to lanes() slices beginning with `first`; called by each member of the team.
+  virtual void many(const Batch& batch, int first, Team& team, int member) = 0;
+  virtual void one(const Batch& batch, int slice, Team& team, int member) = 0;
+  // `count` signals in place, for tests of the transform alone.
+  virtual void fft(float* signals, int count, const FftPlan& plan, bool inverse) = 0;
+};
+
+std::unique_ptr<Gridder> make_gridder(const GriddingPlan& plan, const std::string& instructions);
+
+// Those of this machine, the fastest first.
+std::vector<std::string> instruction_sets();
+
+// All slices of the batch, by that many threads.
+void reconstruct(Gridder& gridder, const Batch& batch, int threads);
+
+}  // namespace stp3

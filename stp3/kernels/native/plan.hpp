@@ -1,0 +1,64 @@
+// All that a reconstruction needs and that depends on neither the pictures nor the instruction set.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace stp3 {
+
+constexpr int kWidth = 4;      // of the window, in cells of the grid
+constexpr double kOversampling = 1.25;  // of the grid, at least; the window's shape is best there
+constexpr int kMargin = 3;     // cells around the grid that catch windows crossing its edge
+constexpr int kSteps = 2048;   // of the tabulated window between two cells
+constexpr int kAngles = 16;    // whose samples are added to the grid in turns ...
+constexpr int kBins = 64;      // ... of this many frequencies; the order of all sums follows from these two
+
+// One pass of a transform.
+struct Stage {
+  int radix;
+  std::size_t count;     // butterflies that differ by their twiddles
+  std::size_t stride;    // butterflies that share them
+  std::size_t twiddles;  // where they start
+};
+
+// A complex transform of a length without factors other than 2, 3 and 5; twiddles are those of the forward one.
+struct FftPlan {
+  explicit FftPlan(int length);
+  int length;
+  std::vector<Stage> stages;
+  std::vector<float> twiddles;  // real and imaginary parts in turn
+};
+
+// Transforms of real signals of even length n through complex ones of n / 2.
+struct RealFftPlan {
+  explicit RealFftPlan(int length);
+  FftPlan half;
+  std::vector<float> turns;  // exp(-2 pi i k / n), k = 0 ... n / 2
+};
+
+bool is_smooth(int length);
+
+struct Geometry {
+  int columns, angles, padded, grid;
+  bool edge;  // sinograms continue with their edge columns, not with zero
+  std::vector<double> cosines, sines, weights;
+};
+
+struct GriddingPlan {
+  explicit GriddingPlan(Geometry geometry);
+
+  Geometry geometry;
+  RealFftPlan rows;    // of sinograms
+  FftPlan across;      // of the grid's rows
+  RealFftPlan down;    // of the grid's columns
+  int bins;            // frequencies of a sinogram row
+  int bins_room;       // the same, rounded up to whole turns
+  int width, height;   // of the grid with its margins; rows have room for eight cells more, a multiple of eight
+  std::vector<float> window;       // kWidth weights for each step
+  std::vector<float> apodisation;  // 1 / the window's transform at each pixel
+  // Weight of each angle times the move by half a pixel that centres pictures of even width: fine[k % kBins] *
+  // coarse[k / kBins], real parts then imaginary parts.
+  std::vector<float> fine, coarse;
+};
+
+}  // namespace stp3

@@ -1,0 +1,54 @@
+// Runs the kernel over many small shapes, so that a sanitizer sees every load and store. Silent when all is well.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "gridder.hpp"
+
+namespace {
+
+int smooth_half(int least) {
+  while (!stp3::is_smooth(least)) least++;
+  return 2 * least;
+}
+
+// Arrays exactly as long as they must be: one float beyond them is a fault.
+bool check(int columns, int angles, int slices, int threads, bool edge) {
+  stp3::Geometry geometry{columns, angles, smooth_half(columns < 4 ? 4 : columns), smooth_half((5 * columns + 7) / 8 + 3), edge, {}, {}, {}};
+  for (int a = 0; a < angles; a++) {
+    const double theta = 0.1 + 6.2 * a / angles;
+    geometry.cosines.push_back(a == 1 ? 1 : a == 2 ? 0 : std::cos(theta));
+    geometry.sines.push_back(a == 1 ? 0 : a == 2 ? -1 : std::sin(theta));
+    geometry.weights.push_back(1.0 / angles);
+  }
+  const stp3::GriddingPlan plan(geometry);
+  const auto gridder = stp3::make_gridder(plan, "baseline");
+  const std::size_t picture = std::size_t(columns) * columns, line = std::size_t(columns) * slices;
+  std::vector<float> sinograms(line * angles), response(plan.bins, 1.f), out(picture * slices), again(picture);
+  std::vector<double> axes(slices, columns / 2.0);
+  if (slices > 2) axes[1] += 0.25;
+  for (std::size_t i = 0; i < sinograms.size(); i++) sinograms[i] = float((i * 2654435761u) % 1000) / 1000;
+  const stp3::Batch all{sinograms.data(), columns, std::ptrdiff_t(line), slices, response.data(), axes.data(), out.data()};
+  stp3::reconstruct(*gridder, all, threads);
+  for (int s = 0; s < slices; s++) {
+    const stp3::Batch one{sinograms.data() + std::size_t(s) * columns, columns, std::ptrdiff_t(line), 1, response.data(), axes.data() + s, again.data()};
+    stp3::reconstruct(*gridder, one, 1);
+    if (std::memcmp(again.data(), out.data() + s * picture, sizeof(float) * picture)) {
+      std::printf("slice %d of %d differs: %d columns, %d angles, %d threads\n", s, slices, columns, angles, threads);
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+int main() {
+  bool good = true;
+  for (int columns : {1, 2, 3, 4, 5, 7, 8, 13, 16, 29, 64, 101})
+    for (int slices : {1, 2, 4, 7})
+      good &= check(columns, 1 + (columns * 7 + slices) % 23, slices, 1 + slices % 3, columns % 2);
+  return good ? 0 : 1;
+}
