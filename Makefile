@@ -12,8 +12,7 @@ PYTEST_ARGS ?=
 env: .venv/kernel
 
 .venv/kernel: .venv/ready CMakeLists.txt $(wildcard stp3/kernels/native/*)
-	@echo "Building the compiled kernel ..."
-	@.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . && touch .venv/kernel
+	@deploy/workstation/make-kernel
 
 .venv/ready: requirements.lock pyproject.toml deploy/workstation/make-env
 	@deploy/workstation/make-env
@@ -34,9 +33,9 @@ bench: env
 	.venv/bin/python bench/kernels.py
 	.venv/bin/python bench/steps.py
 
-# Needs uv; names no registry.
+# Names no registry.
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	.venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra cluster --extra dashboards --extra hub --extra practice --extra test --upgrade -o requirements.lock
 
 clean:

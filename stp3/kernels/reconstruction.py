@@ -16,7 +16,7 @@ from stp3.kernels.gridding import Pad
 
 _SLOW = (
     "STP3 was installed without its compiled kernel and reconstructs with SciPy, several times slower. "
-    "Install a C++ compiler (Debian: sudo apt-get install g++) and install STP3 again."
+    "Install a C++ compiler (Debian: sudo apt-get install g++ python3-dev) and install STP3 again."
 )
 
 
