@@ -33,6 +33,8 @@ def configuration(told: ServerEnvironment) -> dict[str, dict[str, object]]:
             ],
         },
         "VoilaKernelManager": {
+            # the next warm kernel is made when the page that took the last one has long been drawn
+            "fill_delay": 12.0,
             "kernel_pools_config": {"workbench.ipynb": {"pool_size": 1}, "default": {"pool_size": 0}}
         },
         "KernelManager": {"transport": "ipc"},
