@@ -33,9 +33,10 @@ def configuration(told: ServerEnvironment) -> dict[str, dict[str, object]]:
             ],
         },
         "VoilaKernelManager": {
-            # the next warm kernel is made when the page that took the last one has long been drawn
-            "fill_delay": 12.0,
-            "kernel_pools_config": {"workbench.ipynb": {"pool_size": 1}, "default": {"pool_size": 0}}
+            # The next warm kernel is made when the page that took the last one is drawn; a page that comes in between
+            # waits for it, so no longer.
+            "fill_delay": 3.0,
+            "kernel_pools_config": {"workbench.ipynb": {"pool_size": 1}, "default": {"pool_size": 0}},
         },
         "KernelManager": {"transport": "ipc"},
         "MappingKernelManager": {
