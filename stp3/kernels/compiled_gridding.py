@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from stp3.errors import UsageFault
 from stp3.kernels._native import Reconstructor, instruction_sets
 from stp3.kernels.angles import density_weights
-from stp3.kernels.filters import FilterName, filter_response
-from stp3.kernels.gridding import Pad
+from stp3.kernels.filters import FilterName, Pad, filter_response
 from stp3.kernels.gridding_matrix import Sizes
 
 __all__ = ["instruction_sets", "reconstruct", "working_bytes"]

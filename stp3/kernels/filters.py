@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+Pad = Literal["edge", "zero"]  # what is assumed beside the detector: its last column, or nothing
 FilterName = Literal["ram-lak", "shepp-logan", "cosine", "hamming", "hann", "none"]
 FILTERS: tuple[str, ...] = get_args(FilterName)
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from stp3.kernels.filters import FilterName, filter_response
+from stp3.kernels.filters import FilterName, Pad, filter_response
 from stp3.kernels.gridding_matrix import (
     MARGIN,
     Block,
@@ -30,7 +29,6 @@ from stp3.kernels.gridding_matrix import (
 )
 from stp3.kernels.threads import pieces, share
 
-Pad = Literal["edge", "zero"]
 _TOGETHER = 8  # rows that share one pass over the matrix
 _TOGETHER_BYTES = 1 << 27
 _WAVE = 8  # blocks whose boxes are held at once

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.kernels import gridding
-from stp3.kernels.filters import FilterName
-from stp3.kernels.gridding import Pad
+from stp3.kernels.filters import FilterName, Pad
 
 _SLOW = (
     "STP3 was installed without its compiled kernel and reconstructs with SciPy, several times slower. "
@@ -53,19 +52,16 @@ def reconstruct(
 
     Both means agree to 2e-4 of the slice's range inside the field of view.
     """
-    means: Callable[..., NDArray[np.float32]] = gridding.reconstruct
-    if is_compiled():
-        from stp3.kernels import compiled_gridding
-
-        means = compiled_gridding.reconstruct
     settings = {"filter": filter, "cutoff": cutoff, "pad": pad, "pixel_size": pixel_size, "threads": threads}
-    return means(projections, theta, rotation_axis, **settings)
+    slices: NDArray[np.float32] = _means().reconstruct(projections, theta, rotation_axis, **settings)
+    return slices
 
 
 def working_bytes(angles: int, columns: int) -> int:
     """Peak memory of a reconstruction beside projections and slices."""
-    if is_compiled():
-        from stp3.kernels import compiled_gridding
+    return int(_means().working_bytes(angles, columns))
 
-        return compiled_gridding.working_bytes(angles, columns)
-    return gridding.working_bytes(angles, columns)
+
+def _means() -> Any:
+    # Imported when first used: both bring SciPy, which reading a recipe should not cost.
+    return import_module(f"stp3.kernels.{'compiled_gridding' if is_compiled() else 'gridding'}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from stp3.kernels.filters import FilterName
-from stp3.kernels.gridding import Pad
+from stp3.kernels.filters import FilterName, Pad
 from stp3.kernels.reconstruction import reconstruct, working_bytes
 from stp3.steps.base import Slab, Step, StepParameters, parameter
 

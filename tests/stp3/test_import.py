@@ -29,6 +29,10 @@ def test_the_whole_core_brings_no_heavy_module() -> None:
     assert not modules_after(core) & HEAVY
 
 
+def test_a_recipe_can_be_read_without_scipy() -> None:
+    assert "scipy" not in modules_after("import stp3; stp3.Recipe.default(); stp3.Preview")
+
+
 def test_import_is_quick() -> None:
     script = "import time; start = time.perf_counter(); import stp3; print(time.perf_counter() - start)"
     times = []
