@@ -63,7 +63,7 @@ def test_secrets_are_made_once_and_kept_private(tmp_path: Path) -> None:
 def test_sockets_fit_the_systems_limit() -> None:
     assert len(str(Settings(var=Path("/long") / ("x" * 90)).run_folder)) <= LONGEST_RUN_FOLDER
     assert Settings(var=Path("/Upper")).run_folder.parent == Path("/tmp")
-    assert Settings(var=Path("/work/var")).run_folder == Path("/work/var/run")
+    assert Settings(var=Path("/srv/var")).run_folder == Path("/srv/var/run")
 
 
 def test_nothing_else_reads_the_environment() -> None:
