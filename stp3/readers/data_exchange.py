@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
-from stp3.readers.hdf5 import H5Frames, misfit, opened, scan_file
+from stp3.readers.hdf5 import H5Frames
+from stp3.readers.hdf5_reader import HDF5Reader
 from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, Source, check_order, radians, tell_missing
 from stp3.scan import Scan, ScanIdentity
 
@@ -22,33 +23,21 @@ _PIXEL_SIZES = (
 _DISTANCES = (f"{_DETECTOR}/distance", "/measurement/instrument/detector_motor_stack/setup/z")
 
 
-class DataExchange:
+class DataExchange(HDF5Reader):
     """Reads Data Exchange files (APS and others)."""
 
     name = "data-exchange"
 
-    def misfit(self, path: Path) -> str | None:
+    def lacks(self, source: Source) -> str | None:
         """What the file lacks to be Data Exchange, in words; None when it is."""
-        if reason := misfit(path):
-            return reason
-        file = scan_file(path)
-        with opened(file) as h5:
-            source = Source(h5, file.resolve().parent)
-            if source.locate(_DATA) is None:
-                return "It has no /exchange/data."
-            if source.attribute(_DATA, "axes") == "y:theta:x":
-                return "Its sinograms lie one after the other (Tomo Data Format), which is not read yet."
+        if source.locate(_DATA) is None:
+            return "It has no /exchange/data."
+        if source.attribute(_DATA, "axes") == "y:theta:x":
+            return "Its sinograms lie one after the other (Tomo Data Format), which is not read yet."
         return None
 
-    def open(self, path: Path) -> Scan:
+    def read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
         """The scan, read lazily. Raises ScanFault."""
-        file = scan_file(path)
-        identity = ScanIdentity.of(file)
-        with opened(file) as h5:
-            source = Source(h5, file.resolve().parent)
-            return self._read(source, file, identity)
-
-    def _read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
         projections = source.frames(_DATA)
         if projections is None:
             raise ScanFault(f"{file} holds no projections: {_DATA} is empty.")

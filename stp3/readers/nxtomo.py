@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
-from stp3.readers.hdf5 import H5Frames, misfit, opened, scan_file
+from stp3.readers.hdf5 import H5Frames
+from stp3.readers.hdf5_reader import HDF5Reader
 from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, Source, check_order, radians, tell_missing
 from stp3.scan import Scan, ScanIdentity
 
@@ -17,30 +18,17 @@ _PROJECTION, _FLAT, _DARK, _INVALID = 0, 1, 2, 3
 _KEYS = ("image_key", "image_key_control")
 
 
-class NXtomo:
+class NXtomo(HDF5Reader):
     """Reads NXtomo files (Diamond, ESRF, DESY and others), with or without their definition."""
 
     name = "nxtomo"
 
-    def misfit(self, path: Path) -> str | None:
+    def lacks(self, source: Source) -> str | None:
         """What the file lacks to be NXtomo, in words; None when it is."""
-        if reason := misfit(path):
-            return reason
-        file = scan_file(path)
-        with opened(file) as h5:
-            if _find_detector(Source(h5, file.resolve().parent)) is None:
-                return "It has no entry whose detector has data and an image_key."
-        return None
+        return None if _find_detector(source) else "It has no entry whose detector has data and an image_key."
 
-    def open(self, path: Path) -> Scan:
+    def read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
         """The scan, read lazily. Raises ScanFault."""
-        file = scan_file(path)
-        identity = ScanIdentity.of(file)
-        with opened(file) as h5:
-            source = Source(h5, file.resolve().parent)
-            return self._read(source, file, identity)
-
-    def _read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
         if (found := _find_detector(source)) is None:
             raise ScanFault(f"{file} has no entry whose detector has data and an image_key.")
         entry, detector = found
