@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stp3.plan import Plan
 from stp3.recipe import fingerprint
+from stp3.scan import Frames
 from stp3.steps.base import Slab
 
 Stages = MutableMapping[str, Slab]
@@ -47,8 +48,8 @@ def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:
     scan = plan.scan
     held = range(max(rows.start - plan.halo, 0), min(rows.stop + plan.halo, scan.rows))
 
-    def read(frames: object) -> NDArray[np.float32] | None:
-        return None if frames is None else np.asarray(frames.read(held), np.float32)  # type: ignore[attr-defined]
+    def read(frames: Frames | None) -> NDArray[np.float32] | None:
+        return None if frames is None else np.asarray(frames.read(held), np.float32)
 
     return Slab(
         data=np.asarray(scan.projections.read(held), np.float32),

@@ -121,13 +121,9 @@ def _field_for(declared: dict[str, Any], default: Any) -> ipywidgets.ValueWidget
 
 def _step_of(value: float) -> float:
     """A tenth of the value's order of magnitude: what one press of an arrow changes."""
-    return (
-        float(10.0 ** (len(str(int(abs(value)))) - 2))
-        if abs(value) >= 1
-        else 0.01
-        if value == 0 or abs(value) >= 0.1
-        else abs(value) / 10
-    )
+    if abs(value) >= 1:
+        return float(10.0 ** (len(str(int(abs(value)))) - 2))
+    return 0.01 if value == 0 or abs(value) >= 0.1 else abs(value) / 10
 
 
 def _written(value: Any) -> str:
