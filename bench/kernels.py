@@ -25,7 +25,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from stp3.kernels import gridding
+from stp3.kernels import gridding, memory
 from stp3.kernels.filters import filter_response, ramp
 from stp3.kernels.reconstruction import is_compiled
 
@@ -113,7 +113,7 @@ def own(case: Case) -> list[Contestant]:
     if is_compiled():
         from stp3.kernels import compiled_gridding
 
-        out = compiled_gridding.aligned_empty((rows, case.columns, case.columns))
+        out = memory.empty((rows, case.columns, case.columns))
 
         def compiled(name: str) -> Callable[[Slices], Slices]:
             return lambda data: compiled_gridding.reconstruct(

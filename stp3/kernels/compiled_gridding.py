@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import UsageFault
+from stp3.kernels import memory
 from stp3.kernels._native import Reconstructor, instruction_sets
 from stp3.kernels.angles import density_weights
 from stp3.kernels.filters import FilterName, Pad, filter_response
@@ -24,7 +25,6 @@ from stp3.kernels.gridding_matrix import Sizes
 __all__ = ["instruction_sets", "reconstruct", "working_bytes"]
 
 _KEPT_BYTES = 1 << 30
-_CACHE_LINE = 64
 
 
 def reconstruct(
@@ -53,7 +53,7 @@ def reconstruct(
     if data.shape[2] > 1 and data.strides[2] != data.itemsize:
         data = np.ascontiguousarray(data)
     _, rows, columns = data.shape
-    slices = aligned_empty((rows, columns, columns)) if out is None else out
+    slices = memory.empty((rows, columns, columns)) if out is None else out
     padded = Sizes(len(theta), columns).padded
     response = filter_response(filter, padded, cutoff) / (padded * pixel_size)
     response[[0, -1]] /= 2  # the inverse transform counts every frequency twice, but these exist once
@@ -78,14 +78,6 @@ def working_bytes(angles: int, columns: int) -> int:
     one_slice = 4 * side * (side + 16) + 4 * angles * padded + 4 * columns * side
     a_thread = vector * (18 * padded + 4 * side + 32 * columns)
     return grid + one_slice + len(os.sched_getaffinity(0)) * a_thread
-
-
-def aligned_empty(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """An array, not filled, whose first element begins a cache line: it can be written past the caches."""
-    count = int(np.prod(shape))
-    room = np.empty(count + _CACHE_LINE // 4, np.float32)
-    first = -room.ctypes.data % _CACHE_LINE // 4
-    return room[first : first + count].reshape(shape)
 
 
 def _misfit(projections: NDArray[np.float32], out: NDArray[np.float32]) -> str:

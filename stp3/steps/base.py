@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+
+from stp3.kernels import memory
 
 Domain = Literal["projection", "sinogram", "reconstruction", "slice"]
 AUTO: Literal["auto"] = "auto"
@@ -30,8 +33,11 @@ def parameter(default: Any, help: str, *, unit: str = "", expert: bool = False, 
 class Slab:
     """All angles of a range of detector rows, on its way through a recipe.
 
-    `data` is float32 of shape (angles, rows, columns) up to the reconstruction and (rows, y, x) after it.
+    `data` is float32 of shape (angles, rows, columns) up to the reconstruction and (rows, y, x) after it. Only a step
+    that takes counts may meet other types: those of the file.
     `flats` and `darks` hold the same rows, shape (frames, rows, columns), or None when the scan has none.
+    The rotation axis is at column `rotation_axis` of detector row `axis_row` and moves `axis_slope` columns a row.
+    `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
     """
 
     data: NDArray[np.float32]
@@ -42,7 +48,24 @@ class Slab:
     flats: NDArray[np.float32] | None = None
     darks: NDArray[np.float32] | None = None
     flat_times: NDArray[np.float64] | None = None
+    axis_row: float = 0.0
+    axis_slope: float = 0.0
     threads: int = 1
+    may_overwrite: bool = False
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """The column of the rotation axis in each row, shape (rows,)."""
+        return self.rotation_axis + self.axis_slope * (np.asarray(self.rows, np.float64) - self.axis_row)
+
+    def target(self) -> NDArray[np.float32]:
+        """Where a step may write its float32 result of the same shape: over `data` when nobody else needs them.
+
+        For steps that never read a value after they wrote over it.
+        """
+        if self.may_overwrite and self.data.dtype == np.float32 and self.data.flags.c_contiguous:
+            return self.data
+        return memory.empty(self.data.shape)
 
     def with_data(self, data: NDArray[np.float32], **changes: Any) -> Slab:
         """The same slab with other data (and other theta, axis, ... where a step changes them)."""
@@ -52,13 +75,15 @@ class Slab:
 class Step:
     """One operation. Subclasses declare the class variables and `apply`; they hold no state.
 
-    `apply` never writes into the slab it is given: a preview keeps earlier stages.
+    `apply` never writes into the slab it is given, unless that says `may_overwrite`: a preview keeps earlier stages.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     domain: ClassVar[Domain]
     paper: ClassVar[str] = ""
+    takes_counts: ClassVar[bool] = False
+    """Whether `apply` takes data of the file's type; other steps get float32."""
     Parameters: ClassVar[type[StepParameters]] = StepParameters
 
     @classmethod
@@ -85,3 +110,13 @@ class Step:
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """The slab after the step."""
         raise NotImplementedError
+
+    @classmethod
+    def joins(cls, uses: Sequence[tuple[str, Any]]) -> int:
+        """How many of these steps (name, parameters) one pass does; the first is this step, and 1 means it alone."""
+        return 1
+
+    @classmethod
+    def apply_joined(cls, slab: Slab, uses: Sequence[tuple[str, Any]]) -> Slab:
+        """The slab after those steps, as many as `joins` said."""
+        return cls.apply(slab, uses[0][1])

@@ -33,7 +33,7 @@ class MinusLog(Step):
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """Line integrals, without a unit; at most -ln(floor)."""
-        out = np.empty_like(slab.data)
+        out = slab.target()
 
         def take(some: slice) -> None:
             part = out[some]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from stp3.kernels.threads import share
@@ -69,7 +68,7 @@ class StripesAll(Step):
 
         parameters = cls.settle(parameters, slab.data.shape[2])
         method = AllStripes(parameters.snr, parameters.size_large, parameters.size_small)
-        out = np.empty_like(slab.data)
+        out = slab.target()
         rows = slab.data.shape[1]
 
         def remove(row: int) -> None:

@@ -84,6 +84,12 @@ class StepContract:
         for name, value in arrays.items():
             assert_array_equal(value, before[name], err_msg=name)
 
+    def test_may_write_over_what_nobody_needs(self) -> None:
+        slab = self.slab()
+        expected = self.apply(slab).data
+        ours = replace(slab, data=slab.data.copy(), may_overwrite=True)
+        assert_array_equal(self.apply(ours).data, expected)
+
     def test_gives_finite_values_of_the_promised_type_and_shape(self) -> None:
         slab = self.slab()
         data = self.apply(slab).data

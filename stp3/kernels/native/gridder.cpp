@@ -6,49 +6,19 @@
 #include <algorithm>
 #include <cstdint>
 #include <new>
-#include <stdexcept>
 #include <system_error>
 #include <thread>
 
+#include "instructions.hpp"
 #include "memory.hpp"
 
 namespace stp3 {
 
-namespace baseline {
-Gridder* make_gridder(const GriddingPlan& plan);
-}
-#ifdef STP3_X86_64_LEVELS
-namespace avx2 {
-Gridder* make_gridder(const GriddingPlan& plan);
-}
-namespace avx512 {
-Gridder* make_gridder(const GriddingPlan& plan);
-}
-#endif
-
-std::vector<std::string> instruction_sets() {
-  std::vector<std::string> found;
-#ifdef STP3_X86_64_LEVELS
-  __builtin_cpu_init();
-  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  if (v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    found.push_back("avx512");
-  if (v3) found.push_back("avx2");
-#endif
-  found.push_back("baseline");
-  return found;
-}
+STP3_FOR_EACH_INSTRUCTION_SET(Gridder* make_gridder(const GriddingPlan& plan))
 
 std::unique_ptr<Gridder> make_gridder(const GriddingPlan& plan, const std::string& instructions) {
-  const auto found = instruction_sets();
-  if (std::find(found.begin(), found.end(), instructions) == found.end())
-    throw std::invalid_argument("this machine does not run " + instructions);
-#ifdef STP3_X86_64_LEVELS
-  if (instructions == "avx512") return std::unique_ptr<Gridder>(avx512::make_gridder(plan));
-  if (instructions == "avx2") return std::unique_ptr<Gridder>(avx2::make_gridder(plan));
-#endif
-  return std::unique_ptr<Gridder>(baseline::make_gridder(plan));
+  const std::string set = chosen_instructions(instructions);
+  return std::unique_ptr<Gridder>(STP3_DISPATCH(set, make_gridder(plan)));
 }
 
 int Team::take() { return next_.fetch_add(1, std::memory_order_relaxed); }

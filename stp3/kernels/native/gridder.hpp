@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "plan.hpp"
 #include "team.hpp"
@@ -36,9 +35,6 @@ class Gridder {
 };
 
 std::unique_ptr<Gridder> make_gridder(const GriddingPlan& plan, const std::string& instructions);
-
-// Those of this machine, the fastest first.
-std::vector<std::string> instruction_sets();
 
 // All slices of the batch, by that many threads.
 void reconstruct(Gridder& gridder, const Batch& batch, int threads);
