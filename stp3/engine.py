@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stp3.kernels import memory
 from stp3.plan import Plan
-from stp3.recipe import fingerprint
+from stp3.recipe import StepUse, fingerprint
 from stp3.scan import Frames
-from stp3.steps.base import Slab
+from stp3.steps.base import Domain, Slab
 
 Stages = MutableMapping[str, Slab]
 
@@ -20,39 +22,43 @@ def run_slab(
     rows: range,
     *,
     threads: int = 1,
+    loaded: Slab | None = None,
     stages: Stages | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> NDArray[np.generic]:
     """The slices of those detector rows, shape (rows, y, x), in the plan's dtype.
 
-    `stages` keeps what each step returned, by fingerprint of all that led to it: a second call starts from the
-    last stage that still holds. `on_step` hears the name of each step before it runs; it may raise to stop.
+    `loaded` is what `load_slab` gave for these rows, which the engine may write over; without it the rows are read.
+    `stages` keeps what each pass returned, by fingerprint of all that led to it: a second call starts from the last
+    stage that still holds. `on_step` hears the name of each step before it runs; it may raise to stop.
     """
-    keys = [_stage_key(plan, rows, count) for count in range(len(plan.steps) + 1)]
+    keys = [_stage_key(plan, rows, one) for one in _so_far(plan.passes)]
     done, slab = _latest(stages, keys)
     if slab is None:
-        slab = load_slab(plan, rows, threads)
+        slab = loaded or load_slab(plan, rows, threads)
         _keep(stages, keys[0], slab)
-    for count, use in enumerate(plan.steps[done:], start=done + 1):
+    slab = replace(slab, threads=threads, may_overwrite=stages is None)
+    del loaded  # the last reference to a stage frees it while the next one runs
+    halo = sum(use.step.halo(use.parameters) for uses in plan.passes[done:] for use in uses)
+    for uses, key in zip(plan.passes[done:], keys[done + 1 :], strict=True):
         if on_step:
-            on_step(use.name)
-        if use.step.domain == "reconstruction":
-            slab = _trim(slab, rows)
-        slab = use.step.apply(slab, use.parameters)
-        _keep(stages, keys[count], slab)
+            for use in uses:
+                on_step(use.name)
+        halo -= sum(use.step.halo(use.parameters) for use in uses)
+        slab = _keeping(held_rows(plan, rows, halo), _apply(uses, slab), uses[-1].step.domain)
+        _keep(stages, key, slab)
     return slab.data
 
 
 def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:
-    """All angles of those rows and their halo, as measured, in float32."""
-    scan = plan.scan
-    held = range(max(rows.start - plan.halo, 0), min(rows.stop + plan.halo, scan.rows))
+    """All angles of those rows and their halo, as measured; flats and darks in float32."""
+    scan, held = plan.scan, held_rows(plan, rows, plan.halo)
 
     def read(frames: Frames | None) -> NDArray[np.float32] | None:
         return None if frames is None else np.asarray(frames.read(held), np.float32)
 
     return Slab(
-        data=np.asarray(scan.projections.read(held), np.float32),
+        data=scan.projections.read(held),
         rows=held,
         theta=scan.theta,
         rotation_axis=(scan.columns - 1) / 2,
@@ -64,17 +70,51 @@ def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:
     )
 
 
-def _trim(slab: Slab, rows: range) -> Slab:
+def held_rows(plan: Plan, rows: range, halo: int) -> range:
+    """Those rows with so many more above and below, as far as the scan has them."""
+    return range(max(rows.start - halo, 0), min(rows.stop + halo, plan.scan.rows))
+
+
+def _apply(uses: tuple[StepUse, ...], slab: Slab) -> Slab:
+    """The slab after one pass."""
+    step = uses[0].step
+    if slab.data.dtype != np.float32 and not step.takes_counts:
+        slab = slab.with_data(_as_float(slab.data))
+    if len(uses) == 1:
+        return step.apply(slab, uses[0].parameters)
+    return step.apply_joined(slab, [(use.name, use.parameters) for use in uses])
+
+
+def _as_float(counts: NDArray[np.generic]) -> NDArray[np.float32]:
+    data = memory.empty(counts.shape)
+    np.copyto(data, counts, casting="unsafe")
+    return data
+
+
+def _keeping(rows: range, slab: Slab, domain: Domain) -> Slab:
+    """The slab with those of its rows only; its memory is not copied. `domain` tells on which axis they lie."""
     if slab.rows == rows:
         return slab
     start = rows.start - slab.rows.start
-    return slab.with_data(slab.data[:, start : start + len(rows)], rows=rows)
+    kept = np.s_[start : start + len(rows)]
+    if domain in ("reconstruction", "slice"):
+        return slab.with_data(slab.data[kept], rows=rows)
+
+    def some(frames: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+        return None if frames is None else frames[:, kept]
+
+    return slab.with_data(slab.data[:, kept], rows=rows, flats=some(slab.flats), darks=some(slab.darks))
 
 
-def _stage_key(plan: Plan, rows: range, count: int) -> str:
+def _so_far(passes: tuple[tuple[StepUse, ...], ...]) -> list[list[StepUse]]:
+    """The steps before the first pass, after it, after the second, ..."""
+    return [[use for uses in passes[:count] for use in uses] for count in range(len(passes) + 1)]
+
+
+def _stage_key(plan: Plan, rows: range, uses: list[StepUse]) -> str:
     identity = plan.scan.identity
     prefix = f"{identity.path}:{identity.mtime_ns}:{identity.head_sha256[:16]}:{rows.start}:{rows.stop}:{plan.halo}"
-    return f"{prefix}:{fingerprint(plan.steps[:count])}"
+    return f"{prefix}:{fingerprint(uses)}"
 
 
 def _latest(stages: Stages | None, keys: list[str]) -> tuple[int, Slab | None]:

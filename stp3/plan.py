@@ -15,6 +15,7 @@ from stp3.steps.base import AUTO
 
 _SAMPLED_ROWS = 5
 _MAX_SLAB_ROWS = 64
+_LANES = 16  # slices that the compiled kernel reconstructs together at best
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,16 @@ class Plan:
     @property
     def steps(self) -> tuple[StepUse, ...]:
         return self.recipe.running
+
+    @property
+    def passes(self) -> tuple[tuple[StepUse, ...], ...]:
+        """The steps, those together that go through the slab's memory in one pass."""
+        passes, left = [], list(self.steps)
+        while left:
+            count = left[0].step.joins([(use.name, use.parameters) for use in left])
+            passes.append(tuple(left[:count]))
+            left = left[count:]
+        return tuple(passes)
 
     @property
     def halo(self) -> int:
@@ -123,19 +134,34 @@ def with_grey_range(plan: Plan, threads: int) -> Recipe:
 
 
 def slab_height(plan: Plan, memory_bytes: int) -> int:
-    """Rows of a slab such that the hungriest step stays inside the budget. Raises UsageFault."""
-    scan = plan.scan
-    row_bytes = 4 * max(scan.angles, scan.columns) * scan.columns  # a slice may be larger than its sinogram
-    factor = max(use.step.memory_factor(use.parameters) for use in plan.steps)
-    fixed = max(use.step.memory_fixed(use.parameters, scan.angles, scan.columns) for use in plan.steps)
-    height = int((memory_bytes - fixed) // (factor * row_bytes)) - 2 * plan.halo
+    """Rows of a slab such that all slabs in flight stay inside the budget. Raises UsageFault."""
+    fixed, a_row = _fixed_bytes(plan), _bytes_a_row(plan)
+    height = int((memory_bytes - fixed) // a_row) - 2 * plan.halo
     if height < 1:
-        need = fixed + factor * row_bytes * (1 + 2 * plan.halo)
+        need = fixed + a_row * (1 + 2 * plan.halo)
         raise UsageFault(
             f"one row needs {need / 2**20:.0f} MiB, the budget is {memory_bytes / 2**20:.0f} MiB. "
             "Give the job more memory or bin the scan."
         )
+    if height >= _LANES:
+        height -= height % _LANES
     return min(height, _MAX_SLAB_ROWS, len(plan.rows))
+
+
+def _fixed_bytes(plan: Plan) -> int:
+    """What the hungriest step needs whatever the slab's height."""
+    return max(use.step.memory_fixed(use.parameters, plan.scan.angles, plan.scan.columns) for use in plan.steps)
+
+
+def _bytes_a_row(plan: Plan) -> float:
+    """Memory for each row of a slab: counts of the slab that is read and of the one that is computed, what its
+    hungriest step holds, and slices of both that one and the one that is written.
+    """
+    scan = plan.scan
+    counts = scan.angles * scan.columns * scan.projections.dtype.itemsize
+    row_bytes = 4 * max(scan.angles, scan.columns) * scan.columns  # a slice may be larger than its sinogram
+    slices = scan.columns**2 * plan.dtype.itemsize
+    return 2 * counts + max(use.step.memory_factor(use.parameters) for use in plan.steps) * row_bytes + 2 * slices
 
 
 def free_memory_bytes() -> int:

@@ -6,13 +6,16 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from stp3 import config
 from stp3.durable import remove_unfinished
-from stp3.engine import run_slab
+from stp3.engine import load_slab, run_slab
 from stp3.errors import Stp3Error
+from stp3.kernels import memory
 from stp3.plan import Plan, resolve
 from stp3.provenance import provenance
 from stp3.recipe import Recipe
@@ -21,6 +24,11 @@ from stp3.volume import Volume, check_free, check_space, claim, describe, open_v
 from stp3.writers import Layout, SlabRecord, Writer, find_writer
 
 Progress = Callable[[int, int], None]
+IN_FLIGHT = 3
+"""Slabs that a process works on at a time: one is read, one computed, one written."""
+
+# One at a time each: all threads compute the same slab, and the disk goes through its files in order.
+_reading, _computing, _writing = Lock(), Lock(), Lock()
 
 
 def reconstruct(
@@ -45,14 +53,17 @@ def reconstruct(
     plan = resolve(recipe, scan, rows=rows, memory_bytes=memory_bytes, threads=workers)
     writer = begin(plan, root, format, owner, provenance(plan, recipe))
     records = []
+    pool = ThreadPoolExecutor(IN_FLIGHT)
     try:
-        for slab in plan.slabs():
-            records.append(write_slab(plan, writer, slab, workers))
+        for record in pool.map(lambda slab: write_slab(plan, writer, slab, workers), plan.slabs()):
+            records.append(record)
             if on_progress:
-                on_progress(slab.stop - plan.rows.start, len(plan.rows))
+                on_progress(record.rows.stop - plan.rows.start, len(plan.rows))
         complete(writer, records, owner)
     finally:
+        pool.shutdown(cancel_futures=True)
         remove_unfinished(root)
+        memory.release()
     return open_volume(root)
 
 
@@ -90,13 +101,17 @@ def write_slab(
 ) -> SlabRecord:
     """Reconstructs the slab of those rows and stores it; its bytes are on disk when this returns.
 
+    Called from IN_FLIGHT threads, it reads one slab and writes another while a third is computed.
     `before_write` may raise to keep the slab from being stored. Raises ScanFault when the scan changed meanwhile
     (nothing is stored then), Stp3Error when the disk refuses.
     """
     start = time.perf_counter()
     plan.scan.check_unchanged()
     try:
-        slices = run_slab(plan, rows, threads=threads)
+        with _reading:
+            loaded = [load_slab(plan, rows, threads)]
+        with _computing:
+            slices = run_slab(plan, rows, threads=threads, loaded=loaded.pop())  # which frees it as soon as it can
     finally:
         plan.scan.check_unchanged()  # a failure, too, is told by its cause
     layout = writer.layout
@@ -106,7 +121,8 @@ def write_slab(
         )
     if before_write:
         before_write()
-    units = writer.write(rows, slices)
+    with _writing:
+        units = writer.write(rows, slices)
     return SlabRecord(rows, units, time.perf_counter() - start, os.getpid())
 
 

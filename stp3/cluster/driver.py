@@ -24,7 +24,7 @@ from stp3.cluster.run_folder import RunFolder
 from stp3.durable import remove_unfinished, write_json
 from stp3.errors import Stp3Error, UsageFault
 from stp3.provenance import now
-from stp3.run import begin
+from stp3.run import IN_FLIGHT, begin
 from stp3.volume import is_owner, open_volume
 from stp3.writers import SlabRecord, Writer
 
@@ -85,7 +85,7 @@ class Driver:
         from stp3.cluster.window import run_one, run_window
 
         plan, provenance = await self._plan(pool)
-        self.progress = Progress(len(plan.rows), plan.slab_rows, pool.size.workers)
+        self.progress = Progress(len(plan.rows), plan.slab_rows, IN_FLIGHT * pool.size.workers)
         self._sweep()
         journal = Journal(self.run.journal_file)
         journal.add("driver", fence=self.fence, pid=os.getpid(), host=platform.node(), time=now())

@@ -19,6 +19,7 @@ from distributed import Client, Nanny, Scheduler, SchedulerPlugin, Security, Spe
 from stp3.cluster.pool import Pool
 from stp3.cluster.profiles import Profile, Size, size
 from stp3.errors import Stp3Error
+from stp3.run import IN_FLIGHT
 
 _CLOSING_SECONDS = 1.5
 _LONELY_SECONDS = 60.0
@@ -115,7 +116,7 @@ def _cluster(sized: Size, private: Path) -> SpecCluster:
     common = {"host": "127.0.0.1", "protocol": "tls://", "security": security, "dashboard": False}
     options = {
         **common,
-        "nthreads": 1,
+        "nthreads": IN_FLIGHT,
         "memory_limit": sized.memory_bytes,
         "local_directory": str(private),
         "worker_class": QuietWorker,

@@ -15,7 +15,7 @@ from stp3.errors import UsageFault
 from stp3.plan import free_memory_bytes
 
 _SHIPPED = Path(__file__).with_name("profiles.yaml")
-_MOST_THREADS = 4
+_MOST_THREADS = 16
 _MEMORY_SHARE = 0.7  # of what is free; the rest is for the page cache, other users and this driver
 _SMALLEST_WORKER_BYTES = 1 << 30
 Auto = Literal["auto"]
@@ -47,7 +47,7 @@ class Size:
 def size(profile: Profile) -> Size:
     """The profile sized from this machine's processors and free memory."""
     processors = len(os.sched_getaffinity(0))
-    threads = max(1, min(_MOST_THREADS, processors // 2)) if profile.threads == "auto" else profile.threads
+    threads = min(_MOST_THREADS, processors) if profile.threads == "auto" else profile.threads
     memory = int(free_memory_bytes() * _MEMORY_SHARE)
     fitting = max(1, min(processors // threads, memory // _SMALLEST_WORKER_BYTES))
     workers = fitting if profile.workers == "auto" else profile.workers

@@ -12,13 +12,13 @@ from stp3.errors import ScanFault, Stp3Error
 from stp3.plan import Plan, resolve
 from stp3.provenance import provenance
 from stp3.recipe import Recipe
-from stp3.run import complete, write_slab
+from stp3.run import IN_FLIGHT, complete, write_slab
 from stp3.scan import open_scan
 from stp3.volume import is_owner, open_volume
 from stp3.writers import SlabRecord, Writer
 
-_SLAB_SHARE = 0.6  # of a worker's memory; the rest is Python, the libraries and what a writer copies
-_SLABS_A_WORKER = 4
+_SLAB_SHARE = 0.8  # of a worker's memory; the rest is Python and the libraries
+_SLABS_A_WORKER = 4 * IN_FLIGHT
 
 
 def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:

@@ -15,6 +15,7 @@ from distributed.scheduler import KilledWorker
 
 from stp3.cluster.pool import Pool
 from stp3.errors import ScanFault, Stp3Error, UsageFault
+from stp3.run import IN_FLIGHT
 
 _ATTEMPTS = 3
 _FINAL = (UsageFault, ScanFault)  # trying again would say the same
@@ -43,7 +44,7 @@ async def run_window(
         running[future.key] = item
         finished.add(future)  # type: ignore[no-untyped-call]
 
-    while waiting and len(running) < 2 * pool.size.workers:
+    while waiting and len(running) < (IN_FLIGHT + 1) * pool.size.workers:
         submit(waiting.popleft())
     async for future in finished:
         item = running.pop(future.key)

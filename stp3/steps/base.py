@@ -61,9 +61,9 @@ class Slab:
     def target(self) -> NDArray[np.float32]:
         """Where a step may write its float32 result of the same shape: over `data` when nobody else needs them.
 
-        For steps that never read a value after they wrote over it.
+        For steps that never read a value after they wrote over it. Columns lie side by side; rows and angles may not.
         """
-        if self.may_overwrite and self.data.dtype == np.float32 and self.data.flags.c_contiguous:
+        if self.may_overwrite and self.data.dtype == np.float32:
             return self.data
         return memory.empty(self.data.shape)
 

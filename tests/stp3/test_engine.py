@@ -104,7 +104,8 @@ def test_stopping_between_steps_leaves_what_is_done_and_spoils_nothing(practice:
     plan, stages = plan_of(practice), {}
     with pytest.raises(Newer):
         run_slab(plan, range(1), stages=stages, on_step=stop)
-    assert len(stages) == 4  # as measured, flat field, zingers, minus log
+    before = [uses for uses in plan.passes if uses[0].step.domain == "projection"]
+    assert len(stages) == 1 + len(before)  # as measured, and after each pass
     np.testing.assert_array_equal(run_slab(plan, range(1), stages=stages), run_slab(plan, range(1)))
 
 
@@ -118,7 +119,7 @@ def test_slabs_cover_the_rows_and_fit_the_memory(practice: Practice) -> None:
     scan, truth = practice
     recipe = Recipe.default().with_values({"rotation_axis.column": truth.rotation_axis})
     fixed = max(use.step.memory_fixed(use.parameters, 120, 96) for use in recipe.running)
-    few = resolve(recipe, scan, memory_bytes=fixed + 20 * 120 * 96 * 4)
+    few = resolve(recipe, scan, memory_bytes=fixed + 40 * 120 * 96 * 4)
     many = resolve(recipe, scan, memory_bytes=1 << 30)
     assert 1 <= few.slab_rows < many.slab_rows == 7
     assert [row for slab in few.slabs() for row in slab] == list(range(7))
