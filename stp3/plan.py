@@ -69,7 +69,7 @@ def resolve(
     Measures what needs the whole scan: the rotation axis and the grey range. Raises UsageFault or ScanFault.
     """
     chosen = check_rows(scan, rows)
-    recipe = with_rotation_axis(recipe.settled(scan.columns), scan, threads)
+    recipe = with_rotation_axis(recipe.settled(scan), scan, threads)
     budget = memory_bytes if memory_bytes is not None else free_memory_bytes() // 4
     plan = Plan(scan, recipe, chosen, 1)
     plan = Plan(scan, with_grey_range(plan, threads), chosen, 1)

@@ -32,7 +32,7 @@ class Preview:
         wanted = recipe.use("rotation_axis").parameters.model_dump()["column"]
         if wanted == AUTO and self._axis is not None:
             recipe = recipe.with_values({"rotation_axis.column": self._axis})
-        resolved = with_rotation_axis(recipe.settled(self.scan.columns), self.scan, self.threads)
+        resolved = with_rotation_axis(recipe.settled(self.scan), self.scan, self.threads)
         if wanted == AUTO:
             self._axis = resolved.use("rotation_axis").parameters.model_dump()["column"]
         return Plan(self.scan, resolved.without("output"), range(row, row + 1), 1)

@@ -6,22 +6,24 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
 
+from stp3 import order
 from stp3.errors import RecipeFault
 from stp3.steps import find_step
-from stp3.steps.base import Domain, Step, StepParameters
+from stp3.steps.base import Step, StepParameters
+
+if TYPE_CHECKING:
+    from stp3.scan import Scan
 
 DEFAULT_STEPS = (
     "flat_field", "zingers", "minus_log", "stripes_all", "rotation_axis", "fbp", "circle_mask", "output",
 )  # fmt: skip
 _FORMAT = 1
-_DOMAINS: tuple[str, ...] = get_args(Domain)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Recipe:
         faults: list[str] = []
         uses = [use for entry in _entries(content, faults) if (use := _read_use(entry, faults))]
         if not faults:  # a step that could not be read would be missed here as well
-            faults += _order_faults(use for use in uses if use.on)
+            faults += order.faults([use for use in uses if use.on])
         if faults:
             raise RecipeFault("The recipe has faults:\n- " + "\n- ".join(faults) if len(faults) > 1 else faults[0])
         return cls(tuple(uses))
@@ -116,9 +118,21 @@ class Recipe:
             next(entry for entry in content["steps"] if entry["step"] == name)[parameter] = value
         return Recipe.from_dict(content)
 
-    def settled(self, columns: int) -> Recipe:
-        """The recipe for a detector of that width: what follows from it alone is filled in."""
-        uses = (replace(use, parameters=use.step.settle(use.parameters, columns)) for use in self.uses)
+    def with_step(self, name: str, **values: Any) -> Recipe:
+        """The recipe with one more step at its place; steps that do its work already are switched off.
+
+        Raises RecipeFault.
+        """
+        faults: list[str] = []
+        new = _read_use({"step": name, **values}, faults)
+        if new is None:
+            raise RecipeFault(faults[0])
+        return Recipe(order.with_step(self.uses, new))
+
+    def settled(self, scan: Scan) -> Recipe:
+        """The recipe for that scan: what follows from what it says is filled in. Raises UsageFault."""
+        settled = (use.step.settle_for(use.parameters, scan) if use.on else use.parameters for use in self.uses)
+        uses = (replace(use, parameters=one) for use, one in zip(self.uses, settled, strict=True))
         return Recipe(tuple(uses))
 
     def without(self, *names: str) -> Recipe:
@@ -171,21 +185,3 @@ def _in_words(name: str, step: type[Step], values: dict[str, Any], fault: Any) -
         return f"{name} has no parameter {field!r}. Known: {known}."
     message = fault["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"{name}.{field} should be {message}, got {values.get(field)!r}."
-
-
-def _order_faults(uses: Iterable[StepUse]) -> Iterable[str]:
-    running = list(uses)
-    for earlier, later in pairwise(running):
-        if _DOMAINS.index(later.step.domain) < _DOMAINS.index(earlier.step.domain):
-            yield (
-                f"{later.name} works on the {later.step.domain} and cannot follow {earlier.name}, "
-                f"which works on the {earlier.step.domain}. Move {later.name} up."
-            )
-    names = [use.name for use in running]
-    for name in ("flat_field", "minus_log", "rotation_axis"):
-        if names.count(name) > 1:
-            yield f"{name} stands {names.count(name)} times in the recipe; once is right."
-    if running and (count := sum(use.step.domain == "reconstruction" for use in running)) != 1:
-        yield f"a recipe needs exactly one reconstruction step (such as fbp), this one has {count}."
-    if "output" in names[:-1]:
-        yield "output must be the last step."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stp3.kernels import memory
 
+if TYPE_CHECKING:
+    from stp3.scan import Scan
+
 Domain = Literal["projection", "sinogram", "reconstruction", "slice"]
+Quantity = Literal["transmission", "line integrals"]
 AUTO: Literal["auto"] = "auto"
 
 
@@ -84,12 +88,21 @@ class Step:
     paper: ClassVar[str] = ""
     takes_counts: ClassVar[bool] = False
     """Whether `apply` takes data of the file's type; other steps get float32."""
+    needs: ClassVar[Quantity | None] = None
+    """What the data must be before the step; None takes whatever they are."""
+    gives: ClassVar[Quantity | None] = None
+    """What they are after it; None leaves them what they were."""
     Parameters: ClassVar[type[StepParameters]] = StepParameters
 
     @classmethod
     def settle(cls, parameters: Any, columns: int) -> Any:
         """The parameters with a number wherever "auto" follows from the width of the detector alone."""
         return parameters
+
+    @classmethod
+    def settle_for(cls, parameters: Any, scan: Scan) -> Any:
+        """The parameters with a number wherever "auto" follows from what the scan says. Raises UsageFault."""
+        return cls.settle(parameters, scan.columns)
 
     @classmethod
     def halo(cls, parameters: Any) -> int:

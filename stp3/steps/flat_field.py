@@ -21,6 +21,7 @@ class FlatField(Step):
     name = "flat_field"
     title = "Flat field"
     domain = "projection"
+    gives = "transmission"
 
     class Parameters(StepParameters):
         flats: Literal["interpolate", "all", "before", "after"] = parameter(

@@ -18,6 +18,8 @@ class MinusLog(Step):
     name = "minus_log"
     title = "Minus logarithm"
     domain = "projection"
+    needs = "transmission"
+    gives = "line integrals"
 
     class Parameters(StepParameters):
         floor: float = parameter(

@@ -19,6 +19,7 @@ class Zingers(Step):
     name = "zingers"
     title = "Remove zingers"
     domain = "projection"
+    needs = "transmission"
 
     class Parameters(StepParameters):
         size: int = parameter(
