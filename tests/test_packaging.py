@@ -13,7 +13,7 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-CONDA_NAMES = {"dask": "dask-core", "uvicorn": "uvicorn-standard"}
+CONDA_NAMES = {"dask": "dask-core", "uvicorn": "uvicorn-standard", "xxhash": "python-xxhash"}
 CONDA_ONLY = {"python", "pip", "astra-toolbox", "tomopy", "configurable-http-proxy", "cmake", "ninja", "cxx-compiler"}
 EXTRAS = ("cluster", "dashboards", "hub", "practice")
 

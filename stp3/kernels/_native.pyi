@@ -1,10 +1,20 @@
 """The compiled module; it is missing where STP3 was installed without a C++ compiler."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 def instruction_sets() -> list[str]: ...
 def fft(signals: NDArray[np.complex64], inverse: bool, instructions: str) -> None: ...
+def to_grey(
+    slices: NDArray[np.float32],
+    low: float | np.float32,
+    scale: float | np.float32,
+    out: NDArray[Any],
+    threads: int,
+    instructions: str = "",
+) -> None: ...
 
 class Reconstructor:
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,20 @@ class CircleMask(Step):
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """Slices with `value` wherever a pixel's centre lies outside."""
-        side_y, side_x = slab.data.shape[1:]
-        y, x = np.ogrid[:side_y, :side_x]
+        out = slab.target()
+        if out is not slab.data:
+            np.copyto(out, slab.data)
+        side_y, side_x = out.shape[1:]
         radius = parameters.ratio * side_x / 2
-        inside = (x - (side_x - 1) / 2) ** 2 + (y - (side_y - 1) / 2) ** 2 <= radius**2
-        return slab.with_data(np.where(inside, slab.data, np.float32(parameters.value)))
+        for y in range(side_y):  # of all slices at once; what stays is not touched
+            left, right = _inside(side_x, radius**2 - (y - (side_y - 1) / 2) ** 2)
+            out[:, y, :left] = out[:, y, right:] = parameters.value
+        return slab.with_data(out)
+
+
+def _inside(side: int, half_squared: float) -> tuple[int, int]:
+    """First and last-but-one pixel of a line whose centres are no further from its middle than that."""
+    if half_squared < 0:
+        return side, side
+    middle, half = (side - 1) / 2, math.sqrt(half_squared)
+    return max(math.ceil(middle - half), 0), min(math.floor(middle + half), side - 1) + 1

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
-
 from stp3.errors import UsageFault
-from stp3.kernels.threads import share
+from stp3.kernels.grey import to_grey
 from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
 
@@ -60,16 +58,4 @@ class Output(Step):
             raise UsageFault('output.low or output.high is still "auto". Resolve the recipe to a plan, or enter both.')
         if not parameters.low < parameters.high:
             raise UsageFault(f"output.low must be below output.high, got {parameters.low} and {parameters.high}.")
-        out = np.empty(slab.data.shape, parameters.dtype)
-        share(
-            lambda row: _convert(slab.data[row], out[row], parameters.low, parameters.high),
-            range(len(out)),
-            slab.threads,
-        )
-        return slab.with_data(out)
-
-
-def _convert(values: Any, out: Any, low: float, high: float) -> None:
-    top = np.iinfo(out.dtype).max
-    scaled = (values - np.float32(low)) * np.float32(top / (high - low))
-    out[:] = np.rint(np.clip(np.nan_to_num(scaled, copy=False), 0, top))
+        return slab.with_data(to_grey(slab.data, parameters.dtype, parameters.low, parameters.high, slab.threads))

@@ -63,7 +63,7 @@ class SlabRecord:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> SlabRecord:
-        units = tuple(Unit(unit["path"], unit["bytes"], unit["sha256"]) for unit in content["units"])
+        units = tuple(Unit(unit["path"], unit["bytes"], unit["xxh128"]) for unit in content["units"])
         return cls(range(*content["rows"]), units, content.get("seconds", 0.0), content.get("pid", 0))
 
 

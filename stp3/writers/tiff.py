@@ -12,9 +12,22 @@ import tifffile
 from numpy.typing import NDArray
 
 from stp3.durable import Unit, sync_folder, write_unit
+from stp3.kernels.threads import share
 from stp3.writers.base import Writer
 
 _UM_PER_CM = 1e4
+_FILES_AT_ONCE = 4  # waiting until a file is on disk takes longer than writing it
+_LONGEST_HEAD = 1 << 16
+
+
+class _Head(io.BytesIO):
+    """A file of which only the beginning is kept: the pixels need not be copied to be written."""
+
+    def write(self, data: Any) -> int:
+        if self.tell() < _LONGEST_HEAD:
+            return super().write(data)
+        self.seek(len(data), io.SEEK_CUR)
+        return len(data)
 
 
 class TIFF(Writer):
@@ -35,31 +48,37 @@ class TIFF(Writer):
         sync_folder(self.layout.folder)
 
     def write(self, rows: range, slices: NDArray[Any]) -> tuple[Unit, ...]:
-        units = [
-            write_unit(self.layout.folder, self._file_name(row), [self._encoded(row, image)])
-            for row, image in zip(rows, slices, strict=True)
-        ]
+        def store(number: int) -> Unit:
+            image = np.ascontiguousarray(slices[number])
+            name = self._file_name(rows[number])
+            return write_unit(self.layout.folder, name, [self._head(rows[number], image), image.reshape(-1)])
+
+        units = share(store, range(len(rows)), _FILES_AT_ONCE)
         sync_folder(self._folder)
         return tuple(units)
 
-    def _encoded(self, row: int, image: NDArray[Any]) -> memoryview:
+    def _head(self, row: int, image: NDArray[Any]) -> bytes:
+        """What stands before the pixels in the file."""
         about = {"row": row, "recipe": self.layout.fingerprint, "grey_range": self.layout.grey_range}
         size = self.layout.voxel_size_um
         resolution: dict[str, Any] = {}
         if size:
             resolution = {"resolution": (_UM_PER_CM / size, _UM_PER_CM / size), "resolutionunit": "CENTIMETER"}
             about["voxel_size_um"] = size
-        file = io.BytesIO()
-        tifffile.imwrite(
-            file,
-            np.ascontiguousarray(image),
-            photometric="minisblack",
-            software="STP3",
-            description=json.dumps(about),
-            metadata=None,
-            **resolution,
-        )
-        return file.getbuffer()
+        file = _Head()
+        with tifffile.TiffWriter(file) as tiff:
+            offsets = tiff.write(
+                shape=image.shape,
+                dtype=image.dtype,
+                photometric="minisblack",
+                software="STP3",
+                description=json.dumps(about),
+                metadata=None,
+                returnoffset=True,
+                **resolution,
+            )
+        start, _ = offsets or (0, 0)
+        return file.getvalue()[:start].ljust(start, b"\0")
 
     def done_rows(self) -> list[int]:
         present = {path.name for path in self._folder.glob("slice_*.tif")}

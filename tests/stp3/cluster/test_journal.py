@@ -48,10 +48,10 @@ def test_every_possible_tear_of_the_last_line_costs_that_line_only(tmp_path: Pat
 def test_an_old_journal_and_a_newer_one_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_text(
-        '{"kind":"slab","rows":[0,2],"units":[{"path":"a","bytes":1,"sha256":"x"}]}\n'
+        '{"kind":"slab","rows":[0,2],"units":[{"path":"a","bytes":1,"xxh128":"x"}]}\n'
         '{"kind":"weather","rows":[0,2]}\n'
         "[1]\n"
-        '{"kind":"slab","rows":[2,4],"units":[{"path":"b","bytes":1,"sha256":"y","tape":7}],"seconds":1,"mood":"good"}\n'
+        '{"kind":"slab","rows":[2,4],"units":[{"path":"b","bytes":1,"xxh128":"y","tape":7}],"seconds":1,"mood":"good"}\n'
         '{"kind":"redo","rows":[0,2]}\n'
     )
     assert list(read_journal(path).slabs) == [2]

@@ -109,6 +109,15 @@ def test_tiff_says_what_it_is(tmp_path: Path) -> None:
     assert numerator / denominator == pytest.approx(1e4 / 3.25)
 
 
+def test_a_large_slice_is_written_whole(tmp_path: Path) -> None:
+    image = RNG.normal(size=(300, 400)).astype(np.float32)
+    writer = find_writer("tiff")(layout(tmp_path, "tiff", slice_shape=image.shape))
+    writer.prepare()
+    (unit,) = writer.write(range(7, 8), image[None])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / unit.path), image)
+    assert unit.is_intact(tmp_path)
+
+
 def test_file_names_widen_with_the_rows(tmp_path: Path) -> None:
     rows = range(123_456, 123_457)
     writer = find_writer("tiff")(layout(tmp_path, "tiff", rows=rows))
