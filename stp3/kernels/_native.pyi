@@ -15,6 +15,21 @@ def to_grey(
     threads: int,
     instructions: str = "",
 ) -> None: ...
+def weighted_sums(
+    weights: NDArray[np.float32],
+    lines: NDArray[np.float32],
+    out: NDArray[np.float32],
+    threads: int,
+    instructions: str = "",
+) -> None: ...
+def subtract_weighted(
+    base: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    lines: NDArray[np.float32],
+    out: NDArray[np.float32],
+    threads: int,
+    instructions: str = "",
+) -> None: ...
 
 class Reconstructor:
     def __init__(

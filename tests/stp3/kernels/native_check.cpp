@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gridder.hpp"
+#include "profiles.hpp"
 
 namespace {
 
@@ -43,6 +44,27 @@ bool check(int columns, int angles, int slices, int threads, bool edge) {
   return true;
 }
 
+// A row of weighted lines and what they leave of a base, in place; true when the sums are those of a plain loop.
+bool check_profiles(int outputs, int terms, int columns) {
+  std::vector<float> weights(outputs * terms), lines(terms * columns), sums(outputs * columns), base(outputs * columns, 1.f);
+  for (std::size_t i = 0; i < weights.size(); i++) weights[i] = float(i % 7) - 3;
+  for (std::size_t i = 0; i < lines.size(); i++) lines[i] = float(i % 11) - 5;
+  stp3::Weighing task{weights.data(), outputs, terms, 1, columns, lines.data(), columns, columns, nullptr, 0, 0, sums.data(), columns, columns};
+  for (int tile = 0; tile < stp3::baseline::count_tiles(task); tile++) stp3::baseline::weigh_tile(task, tile);
+  task.base = task.out = base.data(), task.base_step = task.base_row = columns;
+  for (int tile = 0; tile < stp3::baseline::count_tiles(task); tile++) stp3::baseline::weigh_tile(task, tile);
+  for (int i = 0; i < outputs; i++)
+    for (int c = 0; c < columns; c++) {
+      float wanted = 0;  // small whole numbers: exact
+      for (int k = 0; k < terms; k++) wanted += weights[i * terms + k] * lines[k * columns + c];
+      if (sums[i * columns + c] != wanted || base[i * columns + c] != 1 - wanted) {
+        std::printf("output %d, column %d differs: %d outputs, %d terms, %d columns\n", i, c, outputs, terms, columns);
+        return false;
+      }
+    }
+  return true;
+}
+
 }  // namespace
 
 int main() {
@@ -50,5 +72,8 @@ int main() {
   for (int columns : {1, 2, 3, 4, 5, 7, 8, 13, 16, 29, 64, 101})
     for (int slices : {1, 2, 4, 7})
       good &= check(columns, 1 + (columns * 7 + slices) % 23, slices, 1 + slices % 3, columns % 2);
+  for (int columns : {1, 7, 8, 9, 40})
+    for (int terms : {1, 5, 128, 130, 300})
+      for (int outputs : {1, 6, 7, 13}) good &= check_profiles(outputs, terms, columns);
   return good ? 0 : 1;
 }
