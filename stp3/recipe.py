@@ -184,4 +184,6 @@ def _in_words(name: str, step: type[Step], values: dict[str, Any], fault: Any) -
         known = ", ".join(step.Parameters.model_fields) or "none"
         return f"{name} has no parameter {field!r}. Known: {known}."
     message = fault["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if not field:
+        return f"{name}: {message}."
     return f"{name}.{field} should be {message}, got {values.get(field)!r}."
