@@ -32,7 +32,7 @@ def run_slab(
     `stages` keeps what each pass returned, by fingerprint of all that led to it: a second call starts from the last
     stage that still holds. `on_step` hears the name of each step before it runs; it may raise to stop.
     """
-    keys = [_stage_key(plan, rows, one) for one in _so_far(plan.passes)]
+    keys = [_stage_key(plan, rows, one) for one in _so_far(plan)]
     done, slab = _latest(stages, keys)
     if slab is None:
         slab = loaded or load_slab(plan, rows, threads)
@@ -63,6 +63,8 @@ def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:
         theta=scan.theta,
         rotation_axis=(scan.columns - 1) / 2,
         pixel_size_um=scan.pixel_size_um,
+        column_start=scan.column_start,
+        binning=scan.binning,
         flats=read(scan.flats),
         darks=read(scan.darks),
         flat_times=scan.flat_times,
@@ -106,15 +108,15 @@ def _keeping(rows: range, slab: Slab, domain: Domain) -> Slab:
     return slab.with_data(slab.data[:, kept], rows=rows, flats=some(slab.flats), darks=some(slab.darks))
 
 
-def _so_far(passes: tuple[tuple[StepUse, ...], ...]) -> list[list[StepUse]]:
+def _so_far(plan: Plan) -> list[list[StepUse]]:
     """The steps before the first pass, after it, after the second, ..."""
-    return [[use for uses in passes[:count] for use in uses] for count in range(len(passes) + 1)]
+    return [[use for uses in plan.passes[:count] for use in uses] for count in range(len(plan.passes) + 1)]
 
 
 def _stage_key(plan: Plan, rows: range, uses: list[StepUse]) -> str:
     identity = plan.scan.identity
     prefix = f"{identity.path}:{identity.mtime_ns}:{identity.head_sha256[:16]}:{rows.start}:{rows.stop}:{plan.halo}"
-    return f"{prefix}:{fingerprint(uses)}"
+    return f"{prefix}:{fingerprint([*plan.parts, *uses])}"
 
 
 def _latest(stages: Stages | None, keys: list[str]) -> tuple[int, Slab | None]:

@@ -11,7 +11,7 @@ import numpy as np
 from stp3.errors import ScanFault, UsageFault
 from stp3.recipe import Recipe, StepUse
 from stp3.scan import Scan
-from stp3.steps.base import AUTO
+from stp3.steps.base import AUTO, ScanStep
 
 _SAMPLED_ROWS = 5
 _MAX_SLAB_ROWS = 64
@@ -22,6 +22,7 @@ _LANES = 16  # slices that the compiled kernel reconstructs together at best
 class Plan:
     """What the engine runs.
 
+    `scan` is the part of the measured one that the recipe takes; `rows` count in it.
     `recipe` has a number wherever the user's said "auto": a plan made again from it measures nothing.
     """
 
@@ -31,8 +32,14 @@ class Plan:
     slab_rows: int
 
     @property
+    def parts(self) -> tuple[StepUse, ...]:
+        """The steps that made `scan` out of what was measured."""
+        return tuple(use for use in self.recipe.running if issubclass(use.step, ScanStep))
+
+    @property
     def steps(self) -> tuple[StepUse, ...]:
-        return self.recipe.running
+        """The steps that slabs go through."""
+        return tuple(use for use in self.recipe.running if not issubclass(use.step, ScanStep))
 
     @property
     def passes(self) -> tuple[tuple[StepUse, ...], ...]:
@@ -68,12 +75,22 @@ def resolve(
 
     Measures what needs the whole scan: the rotation axis and the grey range. Raises UsageFault or ScanFault.
     """
+    recipe = recipe.settled(scan)
+    scan = part_of(scan, recipe)
     chosen = check_rows(scan, rows)
-    recipe = with_rotation_axis(recipe.settled(scan), scan, threads)
+    recipe = with_rotation_axis(recipe, scan, threads)
     budget = memory_bytes if memory_bytes is not None else free_memory_bytes() // 4
     plan = Plan(scan, recipe, chosen, 1)
     plan = Plan(scan, with_grey_range(plan, threads), chosen, 1)
     return Plan(scan, plan.recipe, chosen, slab_height(plan, budget))
+
+
+def part_of(scan: Scan, recipe: Recipe) -> Scan:
+    """The part of the scan that the recipe takes: cropped, binned, fewer angles. Raises UsageFault."""
+    for use in recipe.running:
+        if issubclass(use.step, ScanStep):
+            scan = use.step.part(scan, use.parameters)
+    return scan
 
 
 def check_rows(scan: Scan, rows: range | None) -> range:
@@ -94,9 +111,10 @@ def with_rotation_axis(recipe: Recipe, scan: Scan, threads: int = 1) -> Recipe:
         raise UsageFault("the recipe has no rotation_axis step. Add one before the reconstruction.")
     column = uses[0].parameters.model_dump()["column"]
     if column != AUTO:
-        if not 0 <= column <= scan.columns - 1:
+        first, last = scan.on_detector(0), scan.on_detector(scan.columns - 1)
+        if not first <= column <= last:
             raise UsageFault(
-                f"rotation_axis must be between 0 and {scan.columns - 1} (the scan has {scan.columns} columns), "
+                f"rotation_axis must be between {first:g} and {last:g} (the scan has {scan.columns} columns), "
                 f'got {column}. Use "find rotation axis" or enter a column.'
             )
         return recipe
@@ -105,12 +123,15 @@ def with_rotation_axis(recipe: Recipe, scan: Scan, threads: int = 1) -> Recipe:
 
     report = find_rotation_axis(scan, threads=threads)
     if report.verdict == "red":
-        found = ", ".join(f"{name} {value:.2f}" for name, value in report.methods.items()) or "no method found any"
+        found = (
+            ", ".join(f"{name} {scan.on_detector(value):.2f}" for name, value in report.methods.items())
+            or "no method found any"
+        )
         raise ScanFault(
             f"the rotation axis found cannot be trusted ({found}; spread {report.spread:.1f} columns). "
             "Look at slices and enter a column: rotation_axis.column."
         )
-    return recipe.with_values({"rotation_axis.column": report.rotation_axis})
+    return recipe.with_values({"rotation_axis.column": scan.on_detector(report.rotation_axis)})
 
 
 def with_grey_range(plan: Plan, threads: int) -> Recipe:

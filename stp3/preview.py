@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.engine import run_slab
-from stp3.plan import Plan, with_rotation_axis
+from stp3.errors import UsageFault
+from stp3.plan import Plan, part_of, with_rotation_axis
 from stp3.recipe import Recipe
 from stp3.scan import Scan
 from stp3.steps.base import AUTO, Slab
@@ -27,21 +28,32 @@ class Preview:
         self._axis: float | None = None
 
     def resolve(self, recipe: Recipe, row: int) -> Plan:
-        """The plan of that row, in float32; the rotation axis is searched once a scan."""
-        self.scan.check_row(row)
+        """The plan of that detector row, in float32; the rotation axis is searched once a scan."""
+        recipe = recipe.settled(self.scan)
+        scan = part_of(self.scan, recipe)
+        place = _row_of_part(scan, self.scan.check_row(row))
         wanted = recipe.use("rotation_axis").parameters.model_dump()["column"]
         if wanted == AUTO and self._axis is not None:
             recipe = recipe.with_values({"rotation_axis.column": self._axis})
-        resolved = with_rotation_axis(recipe.settled(self.scan), self.scan, self.threads)
+        resolved = with_rotation_axis(recipe, scan, self.threads)
         if wanted == AUTO:
             self._axis = resolved.use("rotation_axis").parameters.model_dump()["column"]
-        return Plan(self.scan, resolved.without("output"), range(row, row + 1), 1)
+        return Plan(scan, resolved.without("output"), range(place, place + 1), 1)
 
     def slice(self, recipe: Recipe, row: int, on_step: Callable[[str], None] | None = None) -> NDArray[np.float32]:
         """The slice of that detector row, shape (y, x), float32: what a job stores, before it is made 8 or 16 bit."""
         plan = self.resolve(recipe, row)
         data = run_slab(plan, plan.rows, threads=self.threads, stages=self._stages, on_step=on_step)
         return np.asarray(data[0], np.float32)
+
+
+def _row_of_part(scan: Scan, row: int) -> int:
+    """Where a detector row is in a cropped or binned scan. Raises UsageFault."""
+    place = (row - scan.row_start) // scan.binning
+    if not 0 <= place < scan.rows:
+        last = scan.row_start + scan.rows * scan.binning - 1
+        raise UsageFault(f"row {row} is cropped away; rows {scan.row_start} to {last} are left. Choose one of them.")
+    return place
 
 
 class _Recent(OrderedDict[str, Slab]):

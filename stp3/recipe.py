@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from stp3 import order
 from stp3.errors import RecipeFault
 from stp3.steps import find_step
-from stp3.steps.base import Step, StepParameters
+from stp3.steps.base import ScanStep, Step, StepParameters
 
 if TYPE_CHECKING:
     from stp3.scan import Scan
@@ -131,8 +131,12 @@ class Recipe:
 
     def settled(self, scan: Scan) -> Recipe:
         """The recipe for that scan: what follows from what it says is filled in. Raises UsageFault."""
-        settled = (use.step.settle_for(use.parameters, scan) if use.on else use.parameters for use in self.uses)
-        uses = (replace(use, parameters=one) for use, one in zip(self.uses, settled, strict=True))
+        uses = []
+        for use in self.uses:
+            if use.on:
+                use = replace(use, parameters=use.step.settle_for(use.parameters, scan))
+                scan = use.step.part(scan, use.parameters) if issubclass(use.step, ScanStep) else scan
+            uses.append(use)
         return Recipe(tuple(uses))
 
     def without(self, *names: str) -> Recipe:

@@ -68,6 +68,7 @@ class ScanIdentity:
 class Scan:
     """One measured scan.
 
+    A scan that is part of another says where on the detector it begins and how many pixels became one.
     `theta` is in radians, one angle a projection. `flat_times` places each flat on the axis of projection
     numbers: below 0 before the first projection, above `angles - 1` after the last one.
     """
@@ -83,6 +84,9 @@ class Scan:
     pixel_size_um: float | None = None
     energy_kev: float | None = None
     distance_mm: float | None = None
+    row_start: int = 0
+    column_start: int = 0
+    binning: int = 1
     sample: str = ""
     problems: tuple[Problem, ...] = ()
 
@@ -97,6 +101,10 @@ class Scan:
     @property
     def columns(self) -> int:
         return self.projections.shape[2]
+
+    def on_detector(self, column: float) -> float:
+        """Which column of the whole detector that column of this part is."""
+        return self.column_start + (column + 0.5) * self.binning - 0.5
 
     def check_row(self, row: int) -> int:
         """The row itself when the scan has it. Raises UsageFault."""

@@ -9,7 +9,7 @@ from typing import Any
 from stp3.cluster.profiles import Size
 from stp3.cluster.run_folder import RunFolder, Spec
 from stp3.errors import ScanFault, Stp3Error
-from stp3.plan import Plan, resolve
+from stp3.plan import Plan, part_of, resolve
 from stp3.provenance import provenance
 from stp3.recipe import Recipe
 from stp3.run import IN_FLIGHT, complete, write_slab
@@ -43,7 +43,8 @@ def reopen_job(spec: Spec, resolved: dict[str, Any]) -> Plan:
     scan = open_scan(spec.scan)
     if asdict(scan.identity) != resolved["identity"]:
         raise ScanFault(f"{spec.scan} is no longer the file that this job began with. Start a new job for it.")
-    return Plan(scan, Recipe.from_dict(resolved["recipe"]), range(*resolved["rows"]), resolved["slab_rows"])
+    recipe = Recipe.from_dict(resolved["recipe"])
+    return Plan(part_of(scan, recipe), recipe, range(*resolved["rows"]), resolved["slab_rows"])
 
 
 def reconstruct(folder: Path, fence: int, plan: Plan, writer: Writer, rows: range, threads: int) -> SlabRecord:

@@ -15,7 +15,7 @@ from stp3.kernels import memory
 if TYPE_CHECKING:
     from stp3.scan import Scan
 
-Domain = Literal["projection", "sinogram", "reconstruction", "slice"]
+Domain = Literal["scan", "projection", "sinogram", "reconstruction", "slice"]
 Quantity = Literal["transmission", "line integrals"]
 AUTO: Literal["auto"] = "auto"
 
@@ -41,6 +41,7 @@ class Slab:
     that takes counts may meet other types: those of the file.
     `flats` and `darks` hold the same rows, shape (frames, rows, columns), or None when the scan has none.
     The rotation axis is at column `rotation_axis` of detector row `axis_row` and moves `axis_slope` columns a row.
+    A column here stands for `binning` columns of the detector, the first of which is `column_start`.
     `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
     """
 
@@ -54,6 +55,8 @@ class Slab:
     flat_times: NDArray[np.float64] | None = None
     axis_row: float = 0.0
     axis_slope: float = 0.0
+    column_start: float = 0.0
+    binning: int = 1
     threads: int = 1
     may_overwrite: bool = False
 
@@ -61,6 +64,10 @@ class Slab:
     def axes(self) -> NDArray[np.float64]:
         """The column of the rotation axis in each row, shape (rows,)."""
         return self.rotation_axis + self.axis_slope * (np.asarray(self.rows, np.float64) - self.axis_row)
+
+    def from_detector(self, column: float) -> float:
+        """Where a column of the whole detector is among those that the scan was cropped and binned to."""
+        return (column - self.column_start + 0.5) / self.binning - 0.5
 
     def target(self) -> NDArray[np.float32]:
         """Where a step may write its float32 result of the same shape: over `data` when nobody else needs them.
@@ -133,3 +140,18 @@ class Step:
     def apply_joined(cls, slab: Slab, uses: Sequence[tuple[str, Any]]) -> Slab:
         """The slab after those steps, as many as `joins` said."""
         return cls.apply(slab, uses[0][1])
+
+
+class ScanStep(Step):
+    """Takes part of a scan. It works on the scan itself before slabs are made: slabs never see it."""
+
+    domain = "scan"
+
+    @classmethod
+    def part(cls, scan: Scan, parameters: Any) -> Scan:
+        """The part, itself a scan. Raises UsageFault when nothing useful would be left."""
+        raise NotImplementedError
+
+    @classmethod
+    def apply(cls, slab: Slab, parameters: Any) -> Slab:
+        return slab

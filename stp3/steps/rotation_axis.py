@@ -19,7 +19,8 @@ class RotationAxis(Step):
         column: float | Literal["auto"] = parameter(
             AUTO,
             "The detector column on which the rotation axis falls (centre of rotation), counted from 0 at the centre "
-            "of the first pixel; fractions count. Auto finds it. A wrong axis turns small things into crescents.",
+            "of the first pixel of the whole detector, cropped or not; fractions count. Auto finds it. A wrong axis "
+            "turns small things into crescents.",
             title="Column",
             unit="columns",
         )
@@ -33,4 +34,4 @@ class RotationAxis(Step):
         """The same data with the axis set. Raises UsageFault while it still says "auto"."""
         if parameters.column == AUTO:
             raise UsageFault('rotation_axis.column is still "auto". Resolve the recipe to a plan, or enter a column.')
-        return slab.with_data(slab.data, rotation_axis=float(parameters.column))
+        return slab.with_data(slab.data, rotation_axis=slab.from_detector(parameters.column))
