@@ -38,7 +38,9 @@ class Reconstructor:
         weights: NDArray[np.float64],
         columns: int,
         padded: int,
-        grid: int,
+        picture: tuple[int, int],
+        grid: tuple[int, int],
+        centre: tuple[float, float],
         edge: bool,
         instructions: str = "",
     ) -> None: ...

@@ -21,6 +21,7 @@ from stp3.kernels._native import Reconstructor, instruction_sets
 from stp3.kernels.angles import density_weights
 from stp3.kernels.filters import FilterName, Pad, filter_response
 from stp3.kernels.gridding_matrix import Sizes
+from stp3.kernels.window import Window
 
 __all__ = ["instruction_sets", "reconstruct", "working_bytes"]
 
@@ -36,15 +37,16 @@ def reconstruct(
     cutoff: float = 1.0,
     pad: Pad = "edge",
     pixel_size: float = 1.0,
+    window: Window | None = None,
     threads: int = 1,
     out: NDArray[np.float32] | None = None,
     instructions: str = "",
 ) -> NDArray[np.float32]:
-    """The slices, shape (rows, columns, columns), as `gridding.reconstruct` gives them.
+    """The slices, shape (rows, *window.shape), as `gridding.reconstruct` gives them.
 
-    `projections` are (angles, rows, columns) with any strides between angles and rows. `rotation_axis` may be one
-    column for each row. `out`, when given, receives the slices: pages that were used before cost nothing, fresh ones
-    as much as a third of the work. `instructions` is one of `instruction_sets()`, the fastest by default.
+    `projections` are (angles, rows, columns) with any strides between angles and rows. `out`, when given, receives
+    the slices: pages that were used before cost nothing, fresh ones as much as a third of the work. `instructions` is
+    one of `instruction_sets()`, the fastest by default.
     Raises UsageFault for arguments that do not fit together.
     """
     data = np.asarray(projections, np.float32)
@@ -53,35 +55,34 @@ def reconstruct(
     if data.shape[2] > 1 and data.strides[2] != data.itemsize:
         data = np.ascontiguousarray(data)
     _, rows, columns = data.shape
-    slices = memory.empty((rows, columns, columns)) if out is None else out
-    padded = Sizes(len(theta), columns).padded
-    response = filter_response(filter, padded, cutoff) / (padded * pixel_size)
+    sizes = Sizes(len(theta), columns, window)
+    slices = memory.empty((rows, *sizes.window.shape)) if out is None else out
+    response = filter_response(filter, sizes.padded, cutoff) / (sizes.padded * pixel_size)
     response[[0, -1]] /= 2  # the inverse transform counts every frequency twice, but these exist once
     axes = np.ascontiguousarray(np.broadcast_to(np.asarray(rotation_axis, np.float64), (rows,)))
     try:
-        plan = _plans.find(np.ascontiguousarray(theta, np.float64), columns, pad, instructions)
+        plan = _plans.find(np.ascontiguousarray(theta, np.float64), sizes, pad, instructions)
         plan.reconstruct(data, response.astype(np.float32), axes, slices, threads)
     except ValueError as error:
         raise UsageFault(str(error)) from error
     except TypeError as error:
-        raise UsageFault(_misfit(data, slices)) from error
+        raise UsageFault(_misfit((rows, *sizes.window.shape), slices)) from error
     _plans.trim()
     return slices
 
 
-def working_bytes(angles: int, columns: int) -> int:
+def working_bytes(angles: int, columns: int, window: Window | None = None) -> int:
     """Memory beside projections and slices: the grid of a full vector of slices, and every thread's share."""
-    sizes = Sizes(angles, columns)
-    side, padded = sizes.grid, sizes.padded
+    sizes = Sizes(angles, columns, window)
+    (height, width), (tall, wide), padded = sizes.grid, sizes.window.shape, sizes.padded
     vector = 4 * {"avx512": 16, "avx2": 8}.get(instruction_sets()[0], 4)
-    grid = vector * side * (side + 16)
-    one_slice = 4 * side * (side + 16) + 4 * angles * padded + 4 * columns * side
-    a_thread = vector * (18 * padded + 4 * side + 32 * columns)
+    grid = vector * ((height + 16) * (width + 16) + padded)
+    one_slice = 4 * (height + 16) * (width + 16) + 4 * angles * padded + 4 * wide * height
+    a_thread = vector * (18 * padded + 4 * max(height, width, padded) + 32 * tall)
     return grid + one_slice + len(os.sched_getaffinity(0)) * a_thread
 
 
-def _misfit(projections: NDArray[np.float32], out: NDArray[np.float32]) -> str:
-    wanted = (projections.shape[1], projections.shape[2], projections.shape[2])
+def _misfit(wanted: tuple[int, ...], out: NDArray[np.float32]) -> str:
     return (
         f"out must be a writable C-ordered float32 array of shape {wanted}, got {out.dtype} {out.shape}"
         f"{'' if out.flags.c_contiguous else ', not C-ordered'}{'' if out.flags.writeable else ', read-only'}."
@@ -95,15 +96,16 @@ class _Plans:
         self._plans: OrderedDict[str, Reconstructor] = OrderedDict()
         self._lock = Lock()
 
-    def find(self, theta: NDArray[np.float64], columns: int, pad: Pad, instructions: str) -> Reconstructor:
-        key = f"{columns}:{pad}:{instructions}:{hashlib.sha256(theta.tobytes()).hexdigest()}"
+    def find(self, theta: NDArray[np.float64], sizes: Sizes, pad: Pad, instructions: str) -> Reconstructor:
+        window = sizes.window
+        key = f"{sizes.columns}:{window}:{pad}:{instructions}:{hashlib.sha256(theta.tobytes()).hexdigest()}"
         with self._lock:
             if key not in self._plans:
-                sizes = Sizes(len(theta), columns)
                 weights = density_weights(theta) if len(theta) else theta
                 self._plans[key] = Reconstructor(
-                    theta, weights, columns, sizes.padded, sizes.grid, pad == "edge", instructions
-                )
+                    theta, weights, sizes.columns, sizes.padded, window.shape[::-1], sizes.grid[::-1], window.centre,
+                    pad == "edge", instructions,
+                )  # fmt: skip
             self._plans.move_to_end(key)
             return self._plans[key]
 

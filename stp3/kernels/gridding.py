@@ -28,6 +28,7 @@ from stp3.kernels.gridding_matrix import (
     split_angles,
 )
 from stp3.kernels.threads import pieces, share
+from stp3.kernels.window import Window
 
 _TOGETHER = 8  # rows that share one pass over the matrix
 _TOGETHER_BYTES = 1 << 27
@@ -42,31 +43,34 @@ Box = tuple[Block, list[Sums]]
 def reconstruct(
     projections: NDArray[np.float32],
     theta: NDArray[np.float64],
-    rotation_axis: float,
+    rotation_axis: float | NDArray[np.float64],
     *,
     filter: FilterName = "ram-lak",
     cutoff: float = 1.0,
     pad: Pad = "edge",
     pixel_size: float = 1.0,
+    window: Window | None = None,
     threads: int = 1,
 ) -> NDArray[np.float32]:
-    """The slices, shape (rows, columns, columns), in attenuation per unit of `pixel_size`.
+    """The slices, shape (rows, *window.shape), in attenuation per unit of `pixel_size`.
 
-    `projections` (angles, rows, columns) hold line integrals, `theta` is in radians. The slices are centred on the
-    rotation axis: slice column = x + (columns - 1) / 2, slice row = (columns - 1) / 2 - y, where the point (x, y)
-    falls on detector column `rotation_axis + x cos(theta) + y sin(theta)`.
+    `projections` (angles, rows, columns) hold line integrals, `theta` is in radians, `rotation_axis` may be one column
+    for each row. The slices are centred on the rotation axis: slice column = x + (columns - 1) / 2, slice row =
+    (columns - 1) / 2 - y, where the point (x, y) falls on detector column `rotation_axis + x cos(theta) + y
+    sin(theta)`. `window` is the part of them that is wanted, by default all.
     """
     angles, rows, columns = projections.shape
-    sizes = Sizes(angles, columns)
+    sizes = Sizes(angles, columns, window)
+    axes = np.broadcast_to(np.asarray(rotation_axis, np.float64), (rows,))
     response = filter_response(filter, sizes.padded, cutoff) / (sizes.padded * pixel_size)
     response[[0, -1]] /= 2  # the inverse transform counts every frequency twice, but these exist once
-    slices = np.empty((rows, columns, columns), np.float32)
+    slices = np.empty((rows, *sizes.window.shape), np.float32)
     for some in pieces(rows, rows_together(sizes)):
-        spread = partial(_spread, projections[:, some], rotation_axis, response, pad, sizes)
+        spread = partial(_spread, projections[:, some], axes[some], response, pad, sizes)
         grids = np.zeros((*sizes.half_grid, some.stop - some.start), np.complex64)
         for wave in _waves(theta, sizes, threads):
             _add(grids, share(spread, wave, threads), threads)
-        _fold(grids, sizes.grid)
+        _fold(grids, sizes)
         for row, out in enumerate(slices[some]):
             _invert(grids[:, :, row], out, sizes, threads)
     return slices
@@ -78,9 +82,9 @@ def rows_together(sizes: Sizes) -> int:
     return max(1, min(_TOGETHER, _TOGETHER_BYTES // (8 * height * width)))
 
 
-def working_bytes(angles: int, columns: int) -> int:
+def working_bytes(angles: int, columns: int, window: Window | None = None) -> int:
     """Peak memory beside projections and slices: the matrix, the grids, and the boxes and samples in flight."""
-    sizes = Sizes(angles, columns)
+    sizes = Sizes(angles, columns, window)
     height, width = sizes.half_grid
     matrix = min(sizes.matrix_bytes, 2 * _WAVE * sizes.matrix_bytes // sizes.blocks)
     samples = _WAVE * 8 * angles * sizes.frequencies // sizes.blocks
@@ -99,7 +103,7 @@ def _waves(theta: NDArray[np.float64], sizes: Sizes, threads: int) -> Iterator[S
 
 def _spread(
     projections: NDArray[np.float32],
-    rotation_axis: float,
+    axes: NDArray[np.float64],
     response: NDArray[np.float64],
     pad: Pad,
     sizes: Sizes,
@@ -108,16 +112,16 @@ def _spread(
     """The block's filtered samples on its box of the grid."""
     block = part if isinstance(part, Block) else build_block(part, sizes)
     rows = projections.shape[1]
-    upper, mirrored = (
-        (response * np.exp(2j * np.pi / sizes.padded * column * np.arange(sizes.frequencies))).astype(np.complex64)
-        for column in (rotation_axis, sizes.columns - 1 - rotation_axis)
-    )
+    turn = 2j * np.pi / sizes.padded * np.arange(sizes.frequencies)
     first_mirrored = len(block.rows) - block.mirrored
     samples = np.empty((len(block.rows), sizes.frequencies, rows), np.complex64)
     for row in range(rows):
         spectrum = scipy.fft.rfft(_padded(projections[block.rows, row], block, pad, sizes), axis=1, overwrite_x=True)
-        spectrum[:first_mirrored] *= upper
-        spectrum[first_mirrored:] *= mirrored
+        for half, column in (
+            (spectrum[:first_mirrored], axes[row]),
+            (spectrum[first_mirrored:], sizes.columns - 1 - axes[row]),
+        ):
+            half *= (response * np.exp(turn * column)).astype(np.complex64)
         np.multiply(spectrum, block.turn, out=samples[:, :, row])
     lanes = samples.view(np.float32).reshape(-1, 2 * rows)
     if rows > 1:
@@ -156,9 +160,9 @@ def _add(grids: NDArray[np.complex64], boxes: list[Box], threads: int) -> None:
     share(add, pieces(len(grids), _STRIP), threads)
 
 
-def _fold(grid: NDArray[np.complex64], side: int) -> None:
+def _fold(grid: NDArray[np.complex64], sizes: Sizes) -> None:
     """Brings what fell into the margins back: the grid is periodic, and opposite points are conjugate."""
-    m, half = MARGIN, side // 2
+    m, half, side = MARGIN, sizes.grid[0] // 2, sizes.grid[1]
     grid[:, side : side + m] += grid[:, :m]
     grid[:, m : 2 * m] += grid[:, side + m :]
     inner = grid[:, m : m + side]
@@ -172,29 +176,29 @@ def _fold(grid: NDArray[np.complex64], side: int) -> None:
 
 def _invert(grid: NDArray[np.complex64], out: NDArray[np.float32], sizes: Sizes, threads: int) -> None:
     """The slice, written into `out`: inverse transform along u, then v, cut and freed of the kernel's shade."""
-    side, columns = sizes.grid, sizes.columns
-    half, left = side // 2 + 1, columns // 2
-    lines = np.empty((half, columns), np.complex64)
-    shade = _shade(sizes)
+    (side_v, side_u), (tall, wide) = sizes.grid, sizes.window.shape
+    half, left, above = side_v // 2 + 1, wide // 2, tall // 2
+    lines = np.empty((half, wide), np.complex64)
+    shade = _shade(tall, side_v, sizes.shapes[0])
     # u = 0 lies in the middle of the grid, which shows as a factor of alternating sign
-    across = (shade * (1 - 2 * (np.arange(columns) - left & 1))).astype(np.float32)
+    across = (_shade(wide, side_u, sizes.shapes[1]) * (1 - 2 * (np.arange(wide) - left & 1))).astype(np.float32)
 
     def along_u(strip: slice) -> None:
-        inner = grid[MARGIN + strip.start : MARGIN + strip.stop, MARGIN : MARGIN + side]
+        inner = grid[MARGIN + strip.start : MARGIN + strip.stop, MARGIN : MARGIN + side_u]
         full = scipy.fft.ifft(inner, axis=1, norm="forward")
-        np.multiply(full[:, side - left :], across[:left], out=lines[strip, :left])
-        np.multiply(full[:, : columns - left], across[left:], out=lines[strip, left:])
+        np.multiply(full[:, side_u - left :], across[:left], out=lines[strip, :left])
+        np.multiply(full[:, : wide - left], across[left:], out=lines[strip, left:])
 
     def along_v(strip: slice) -> None:
-        full = scipy.fft.irfft(lines[:, strip], side, axis=0, norm="forward")
-        np.multiply(full[side - left :], shade[:left, None], out=out[:left, strip])
-        np.multiply(full[: columns - left], shade[left:, None], out=out[left:, strip])
+        full = scipy.fft.irfft(lines[:, strip], side_v, axis=0, norm="forward")
+        np.multiply(full[side_v - above :], shade[:above, None], out=out[:above, strip])
+        np.multiply(full[: tall - above], shade[above:, None], out=out[above:, strip])
 
     share(along_u, pieces(half, _STRIP), threads)
-    share(along_v, pieces(columns, _STRIP), threads)
+    share(along_v, pieces(wide, _STRIP), threads)
 
 
-def _shade(sizes: Sizes) -> NDArray[np.float32]:
+def _shade(pixels: int, side: int, shape: float) -> NDArray[np.float32]:
     """What undoes the kernel's fall-off towards the rim: 1 / its Fourier transform at each pixel."""
-    position = (np.arange(sizes.columns) - sizes.columns // 2) / sizes.grid
-    return np.asarray(1 / kaiser_bessel_transform(position), np.float32)
+    position = (np.arange(pixels) - pixels // 2) / side
+    return np.asarray(1 / kaiser_bessel_transform(position, shape), np.float32)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from threading import Lock
 
 import numpy as np
@@ -19,9 +19,11 @@ from scipy.sparse import csc_array
 
 from stp3.kernels.angles import density_weights
 from stp3.kernels.threads import share
+from stp3.kernels.window import Window
 
 KERNEL = 4  # grid cells that a sample reaches, each way: 79 dB against exact back-projection
-OVERSAMPLING = 1.25
+OVERSAMPLING = 1.25  # of a whole slice, with little beside it
+_MOST_OVERSAMPLING = 2.0  # of a small window, which is surrounded by the rest of the sample
 MARGIN = KERNEL // 2 + 1
 KEPT_BYTES = 1 << 30
 _LEAST_BLOCKS = 8
@@ -33,10 +35,15 @@ _BUILT_AT_ONCE = 1 << 14
 
 @dataclass(frozen=True)
 class Sizes:
-    """The lengths that follow from a scan's angles and columns."""
+    """The lengths that follow from a scan's angles and columns and from the window, by default the whole slice."""
 
     angles: int
     columns: int
+    part: Window | None = None
+
+    @property
+    def window(self) -> Window:
+        return self.part or Window.whole(self.columns)
 
     @cached_property
     def padded(self) -> int:
@@ -44,9 +51,18 @@ class Sizes:
         return int(2 * scipy.fft.next_fast_len(max(self.columns, 8), real=True))
 
     @cached_property
-    def grid(self) -> int:
-        """Side of the Cartesian grid, even, with the factors 2, 3 and 5: the compiled transforms know no others."""
-        return int(2 * scipy.fft.next_fast_len(int(np.ceil(max(self.columns, 8) * OVERSAMPLING / 2)), real=True))
+    def grid(self) -> tuple[int, int]:
+        """Sides (v, u) of the Cartesian grid. What lies beside the window needs no room: the kernel fades it out."""
+        tall, wide = (_grid_side(pixels, self.window.side) for pixels in self.window.shape)
+        return tall, wide
+
+    @property
+    def shapes(self) -> tuple[float, float]:
+        """The kernel's shape along v and u."""
+        along_v, along_u = (
+            _kernel_shape(side / max(pixels, 8)) for side, pixels in zip(self.grid, self.window.shape, strict=True)
+        )
+        return along_v, along_u
 
     @property
     def frequencies(self) -> int:
@@ -55,7 +71,7 @@ class Sizes:
     @property
     def half_grid(self) -> tuple[int, int]:
         """Shape (v, u) of the upper half plane with its margins."""
-        return self.grid // 2 + 1 + 2 * MARGIN, self.grid + 2 * MARGIN
+        return self.grid[0] // 2 + 1 + 2 * MARGIN, self.grid[1] + 2 * MARGIN
 
     @property
     def matrix_bytes(self) -> int:
@@ -72,12 +88,24 @@ class Sizes:
         return min(self.angles, max(_LEAST_BLOCKS, -(-self.matrix_bytes // _BLOCK_BYTES)))
 
 
+def _grid_side(pixels: int, of: int) -> int:
+    """Even, with the factors 2, 3 and 5: the compiled transforms know no others."""
+    wanted = min(max(pixels, 8) * _MOST_OVERSAMPLING, max(of, 8) * OVERSAMPLING)
+    return int(2 * scipy.fft.next_fast_len(int(np.ceil(wanted / 2)), real=True))
+
+
+def _kernel_shape(oversampling: float) -> float:
+    """The kernel's shape parameter (Beatty, IEEE Trans. Med. Imaging 24:799, 2005)."""
+    sigma = min(max(oversampling, OVERSAMPLING), _MOST_OVERSAMPLING)
+    return float(np.pi * np.sqrt((KERNEL / sigma) ** 2 * (sigma - 0.5) ** 2 - 0.8))
+
+
 @dataclass(frozen=True)
 class Block:
     """Some neighbouring angles: their rows of the sinogram and where their samples fall.
 
     The last `mirrored` of `rows` are read from right to left, which turns them by half a turn into the upper half
-    plane. `turn[angle, frequency]` is the angle's weight and the half-pixel shift. `matrix` spreads samples over a
+    plane. `turn[angle, frequency]` is the angle's weight and the move to the window. `matrix` spreads samples over a
     box of `shape` cells whose corner lies at `corner` of the grid, both (v, u).
     """
 
@@ -116,8 +144,9 @@ def split_angles(theta: NDArray[np.float64], sizes: Sizes) -> list[BlockAngles]:
 
 def build_block(angles: BlockAngles, sizes: Sizes) -> Block:
     """The block with its matrix; every sample has exactly KERNEL x KERNEL entries, so nothing is sorted."""
-    frequency = np.arange(sizes.frequencies) * (sizes.grid / sizes.padded)
-    corner, shape = _box(angles, float(frequency[-1]), sizes)
+    line = np.arange(sizes.frequencies) / sizes.padded
+    corner, shape = _box(angles, float(line[-1]), sizes)
+    side_v, side_u = sizes.grid
     count = len(angles.rows) * sizes.frequencies
     data = np.empty((count, KERNEL, KERNEL), np.float32)
     indices = np.empty((count, KERNEL, KERNEL), np.int32)
@@ -126,8 +155,8 @@ def build_block(angles: BlockAngles, sizes: Sizes) -> Block:
     for first in range(0, len(angles.rows), step):
         some = slice(first, first + step)
         samples = slice(first * sizes.frequencies, (first + step) * sizes.frequencies)
-        u, u_weights = _reach(np.outer(angles.across[some], frequency).ravel() + sizes.grid // 2)
-        v, v_weights = _reach(np.outer(angles.down[some], frequency).ravel())
+        u, u_weights = _reach(np.outer(angles.across[some] * side_u, line).ravel() + side_u // 2, sizes.shapes[1])
+        v, v_weights = _reach(np.outer(angles.down[some] * side_v, line).ravel(), sizes.shapes[0])
         start = (v - np.int32(corner[0])) * np.int32(shape[1]) + (u - np.int32(corner[1]))
         np.add(start[:, None, None], cells, out=indices[samples])
         np.multiply(v_weights[:, :, None], u_weights[:, None, :], out=data[samples])
@@ -138,55 +167,48 @@ def build_block(angles: BlockAngles, sizes: Sizes) -> Block:
 
 def _box(angles: BlockAngles, reach: float, sizes: Sizes) -> tuple[tuple[int, int], tuple[int, int]]:
     """Corner and shape of the cells that the block's samples touch, (v, u), in the grid with its margins."""
-    ends_u = np.append(angles.across * reach, 0.0) + sizes.grid // 2
-    ends_v = np.append(angles.down * reach, 0.0)
+    side_v, side_u = sizes.grid
+    ends_u = np.append(angles.across * reach * side_u, 0.0) + side_u // 2
+    ends_v = np.append(angles.down * reach * side_v, 0.0)
     low = [max(int(np.floor(ends.min())) - KERNEL // 2 + MARGIN, 0) for ends in (ends_v, ends_u)]
     high = [int(np.ceil(ends.max())) + KERNEL // 2 + MARGIN for ends in (ends_v, ends_u)]
     high = [min(end, side - 1) for end, side in zip(high, sizes.half_grid, strict=True)]
     return (low[0], low[1]), (high[0] - low[0] + 1, high[1] - low[1] + 1)
 
 
-def _reach(position: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def _reach(position: NDArray[np.float64], shape: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The first cell (margin counted in) that each sample reaches and its weights there, shape (samples, KERNEL)."""
     first = np.ceil(position - KERNEL / 2)
     entry = ((first - position + KERNEL / 2) * _TABLE_STEPS + 0.5).astype(np.int32)
-    return first.astype(np.int32) + np.int32(MARGIN), _table()[entry]
+    return first.astype(np.int32) + np.int32(MARGIN), _table(shape)[entry]
 
 
 def _turn(angles: BlockAngles, sizes: Sizes) -> NDArray[np.complex64]:
-    """Weight of each angle times the phase that moves the slice by half a pixel when its width is even."""
-    half = 0.0 if sizes.columns % 2 else 0.5
-    phase = np.outer((angles.across + angles.down) * half, np.arange(sizes.frequencies)) * (2 * np.pi / sizes.padded)
+    """Weight of each angle times the phase that moves the window's centre to the origin."""
+    x, y = sizes.window.centre
+    shift = angles.across * x - angles.down * y
+    phase = np.outer(shift, np.arange(sizes.frequencies)) * (2 * np.pi / sizes.padded)
     return np.asarray(angles.weights[:, None] * np.exp(1j * phase), np.complex64)
 
 
-_tables: dict[int, NDArray[np.float32]] = {}
+@lru_cache(maxsize=8)
+def _table(shape: float) -> NDArray[np.float32]:
+    """Kernel weights by sub-cell position, shape (steps + 1, KERNEL)."""
+    offset = np.arange(_TABLE_STEPS + 1)[:, None] / _TABLE_STEPS + np.arange(KERNEL) - KERNEL / 2
+    return kaiser_bessel(offset, shape).astype(np.float32)
 
 
-def _table() -> NDArray[np.float32]:
-    """Kernel weights by sub-cell position, shape (steps + 1, KERNEL), made on first use."""
-    if KERNEL not in _tables:
-        offset = np.arange(_TABLE_STEPS + 1)[:, None] / _TABLE_STEPS + np.arange(KERNEL) - KERNEL / 2
-        _tables[KERNEL] = kaiser_bessel(offset).astype(np.float32)
-    return _tables[KERNEL]
-
-
-def kaiser_bessel(offset: NDArray[np.float64]) -> NDArray[np.float64]:
+def kaiser_bessel(offset: NDArray[np.float64], shape: float) -> NDArray[np.float64]:
     """The kernel at a distance in cells, 1 at 0."""
     inside = np.maximum(1 - (2 * offset / KERNEL) ** 2, 0)
-    kernel = np.i0(_shape() * np.sqrt(inside)) / np.i0(_shape())
+    kernel = np.i0(shape * np.sqrt(inside)) / np.i0(shape)
     return np.asarray(np.where(np.abs(2 * offset / KERNEL) <= 1, kernel, 0.0))
 
 
-def kaiser_bessel_transform(position: NDArray[np.float64]) -> NDArray[np.float64]:
+def kaiser_bessel_transform(position: NDArray[np.float64], shape: float) -> NDArray[np.float64]:
     """The kernel's Fourier transform at a position in sides of the grid (up to 0.4, where it still is positive)."""
-    root = np.sqrt(_shape() ** 2 - (np.pi * KERNEL * position) ** 2)
-    return np.asarray(KERNEL * np.sinh(root) / (root * np.i0(_shape())))
-
-
-def _shape() -> float:
-    """The kernel's shape parameter (Beatty, IEEE Trans. Med. Imaging 24:799, 2005)."""
-    return float(np.pi * np.sqrt((KERNEL / OVERSAMPLING) ** 2 * (OVERSAMPLING - 0.5) ** 2 - 0.8))
+    root = np.sqrt(shape**2 - (np.pi * KERNEL * position) ** 2)
+    return np.asarray(KERNEL * np.sinh(root) / (root * np.i0(shape)))
 
 
 class _Kept:
@@ -197,7 +219,7 @@ class _Kept:
         self._lock = Lock()
 
     def blocks(self, theta: NDArray[np.float64], sizes: Sizes, threads: int) -> list[Block]:
-        key = f"{sizes.columns}:{hashlib.sha256(theta.tobytes()).hexdigest()}"
+        key = f"{sizes.columns}:{sizes.window}:{hashlib.sha256(theta.tobytes()).hexdigest()}"
         with self._lock:
             if key not in self._blocks:
                 built = share(lambda part: build_block(part, sizes), split_angles(theta, sizes), threads)

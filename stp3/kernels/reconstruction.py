@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.kernels.filters import FilterName, Pad
+from stp3.kernels.window import Window
 
 _SLOW = (
     "STP3 was installed without its compiled kernel and reconstructs with SciPy, several times slower. "
@@ -40,26 +41,30 @@ def engine() -> str:
 def reconstruct(
     projections: NDArray[np.float32],
     theta: NDArray[np.float64],
-    rotation_axis: float,
+    rotation_axis: float | NDArray[np.float64],
     *,
     filter: FilterName = "ram-lak",
     cutoff: float = 1.0,
     pad: Pad = "edge",
     pixel_size: float = 1.0,
+    window: Window | None = None,
     threads: int = 1,
 ) -> NDArray[np.float32]:
-    """The slices, shape (rows, columns, columns), in attenuation per unit of `pixel_size`; see `gridding.reconstruct`.
+    """The slices, shape (rows, *window.shape), in attenuation per unit of `pixel_size`; see `gridding.reconstruct`.
 
-    Both means agree to 2e-4 of the slice's range inside the field of view.
+    Raises UsageFault. Both means agree to 2e-4 of the slice's range inside the field of view.
     """
-    settings = {"filter": filter, "cutoff": cutoff, "pad": pad, "pixel_size": pixel_size, "threads": threads}
-    slices: NDArray[np.float32] = _means().reconstruct(projections, theta, rotation_axis, **settings)
+    part = window.checked() if window else None
+    slices: NDArray[np.float32] = _means().reconstruct(
+        projections, theta, rotation_axis, filter=filter, cutoff=cutoff, pad=pad, pixel_size=pixel_size, window=part,
+        threads=threads,
+    )  # fmt: skip
     return slices
 
 
-def working_bytes(angles: int, columns: int) -> int:
+def working_bytes(angles: int, columns: int, window: Window | None = None) -> int:
     """Peak memory of a reconstruction beside projections and slices."""
-    return int(_means().working_bytes(angles, columns))
+    return int(_means().working_bytes(angles, columns, window))
 
 
 def _means() -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from stp3.kernels import memory
+from stp3.kernels.window import Window
 
 if TYPE_CHECKING:
     from stp3.scan import Scan
@@ -42,6 +43,7 @@ class Slab:
     `flats` and `darks` hold the same rows, shape (frames, rows, columns), or None when the scan has none.
     The rotation axis is at column `rotation_axis` of detector row `axis_row` and moves `axis_slope` columns a row.
     A column here stands for `binning` columns of the detector, the first of which is `column_start`.
+    `window` is the part of the whole slice that `data` shows after a reconstruction; None stands for all of it.
     `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
     """
 
@@ -57,6 +59,7 @@ class Slab:
     axis_slope: float = 0.0
     column_start: float = 0.0
     binning: int = 1
+    window: Window | None = None
     threads: int = 1
     may_overwrite: bool = False
 
@@ -115,6 +118,14 @@ class Step:
     def halo(cls, parameters: Any) -> int:
         """Rows needed above and below those asked for."""
         return 0
+
+    @classmethod
+    def slice_shape(cls, parameters: Any, shape: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of the slices after the step, given those before it; (columns, columns) at the start.
+
+        Raises UsageFault for parameters that do not suit that size.
+        """
+        return shape
 
     @classmethod
     def memory_factor(cls, parameters: Any) -> float:

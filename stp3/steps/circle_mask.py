@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from stp3.kernels.window import Window
 from stp3.steps.base import Slab, Step, StepParameters, parameter
 
 
@@ -33,17 +34,18 @@ class CircleMask(Step):
         out = slab.target()
         if out is not slab.data:
             np.copyto(out, slab.data)
-        side_y, side_x = out.shape[1:]
-        radius = parameters.ratio * side_x / 2
-        for y in range(side_y):  # of all slices at once; what stays is not touched
-            left, right = _inside(side_x, radius**2 - (y - (side_y - 1) / 2) ** 2)
+        window = slab.window or Window.whole(out.shape[2])
+        radius = parameters.ratio * window.side / 2
+        for y in range(out.shape[1]):  # of all slices at once; what stays is not touched
+            left, right = _inside(window, radius**2 - (window.top + y - (window.side - 1) / 2) ** 2)
             out[:, y, :left] = out[:, y, right:] = parameters.value
         return slab.with_data(out)
 
 
-def _inside(side: int, half_squared: float) -> tuple[int, int]:
-    """First and last-but-one pixel of a line whose centres are no further from its middle than that."""
+def _inside(window: Window, half_squared: float) -> tuple[int, int]:
+    """First and last-but-one pixel of a line of the window that are no further from the slice's middle than that."""
     if half_squared < 0:
-        return side, side
-    middle, half = (side - 1) / 2, math.sqrt(half_squared)
-    return max(math.ceil(middle - half), 0), min(math.floor(middle + half), side - 1) + 1
+        return window.wide, window.wide
+    middle, half = (window.side - 1) / 2 - window.left, math.sqrt(half_squared)
+    first = min(max(math.ceil(middle - half), 0), window.wide)
+    return first, max(min(math.floor(middle + half), window.wide - 1) + 1, first)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from stp3.kernels.filters import FilterName, Pad
 from stp3.kernels.reconstruction import reconstruct, working_bytes
+from stp3.kernels.window import Window
 from stp3.steps.base import Slab, Step, StepParameters, parameter
 
 _UM_IN_A_CM = 1e4
@@ -22,8 +25,8 @@ class FilteredBackProjection(Step):
     class Parameters(StepParameters):
         filter: FilterName = parameter(
             "shepp-logan",
-            "How fine detail is weighed against noise, from sharp and noisy to smooth: ram-lak, shepp-logan, cosine, "
-            "hamming, hann. None shows the plain back-projection.",
+            "How fine detail is weighed against noise, listed from sharp and noisy (ram-lak) to smooth (flat-top). "
+            "None shows the plain back-projection.",
             title="Filter",
         )
         cutoff: float = parameter(
@@ -41,6 +44,27 @@ class FilteredBackProjection(Step):
             title="Beyond the edge",
             expert=True,
         )
+        window: tuple[int, int, int, int] | Literal["all"] = parameter(
+            "all",
+            "The part of the slice that is wanted, as [left, right, top, bottom] in pixels of the whole slice: "
+            "[100, 612, 50, 562] is 512 pixels wide and high. A small part takes less time and room.",
+            title="Part of the slice",
+            expert=True,
+        )
+        rotate: float = parameter(
+            0.0,
+            "Turns the slices about the rotation axis, anticlockwise. Nothing is blurred by it.",
+            title="Turn the slice",
+            unit="°",
+            ge=-360.0,
+            le=360.0,
+            expert=True,
+        )
+
+    @classmethod
+    def slice_shape(cls, parameters: Any, shape: tuple[int, int]) -> tuple[int, int]:
+        window = _window(parameters, shape[1])
+        return window.checked().shape if window else shape
 
     @classmethod
     def memory_factor(cls, parameters: Any) -> float:
@@ -48,20 +72,29 @@ class FilteredBackProjection(Step):
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
-        return working_bytes(angles, columns)
+        return working_bytes(angles, columns, _window(parameters, columns))
 
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
-        """Slices (rows, columns, columns) centred on the rotation axis."""
+        """Slices (rows, y, x) centred on the rotation axis, or the wanted part of them. Raises UsageFault."""
         pad: Pad = parameters.pad
+        window = _window(parameters, slab.data.shape[2])
         data = reconstruct(
             slab.data,
-            slab.theta,
-            slab.rotation_axis,
+            slab.theta + np.deg2rad(parameters.rotate),
+            slab.axes,
             filter=parameters.filter,
             cutoff=parameters.cutoff,
             pad=pad,
             pixel_size=slab.pixel_size_um / _UM_IN_A_CM if slab.pixel_size_um else 1.0,
+            window=window,
             threads=slab.threads,
         )
-        return slab.with_data(data)
+        return slab.with_data(data, window=window)
+
+
+def _window(parameters: Any, columns: int) -> Window | None:
+    if parameters.window == "all":
+        return None
+    left, right, top, bottom = parameters.window
+    return Window(left, right, top, bottom, columns)

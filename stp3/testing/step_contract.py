@@ -127,7 +127,9 @@ class StepContract:
     def shape(self, slab: Slab) -> tuple[int, ...]:
         """What shape the step's data have, given its input."""
         columns = slab.data.shape[-1]
-        return (len(slab.rows), columns, columns) if self.step.domain == "reconstruction" else slab.data.shape
+        if self.step.domain != "reconstruction":
+            return slab.data.shape
+        return (len(slab.rows), *self.step.slice_shape(self._parameters(), (columns, columns)))
 
     def _parameters(self) -> StepParameters:
         return self.parameters if self.parameters is not None else self.step.Parameters()

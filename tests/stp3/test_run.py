@@ -54,6 +54,17 @@ def test_a_preview_row_is_that_row_of_the_volume(
     assert not list((tmp_path / "v").rglob("*part*"))
 
 
+def test_a_part_of_the_slice_makes_a_smaller_volume(scan: Scan, tmp_path: Path) -> None:
+    recipe = Recipe.default().with_values({**COLUMN, "fbp.window": [10, 50, 20, 31]})
+    volume = reconstruct(scan, recipe, tmp_path / "v", rows=range(4, 6))
+    assert volume.layout.slice_shape == (11, 40)
+    np.testing.assert_array_equal(volume.slice(1), Preview(scan).slice(recipe, 5))
+    outside = recipe.with_values({"fbp.window": [10, 64, 20, 31]})
+    with pytest.raises(UsageFault, match="left, right = 10, 64"):
+        reconstruct(scan, outside, tmp_path / "outside")
+    assert not (tmp_path / "outside").exists()
+
+
 @pytest.mark.parametrize("slab_rows", [1, 4, 9])
 def test_slab_height_and_threads_change_no_byte(
     scan: Scan, preview_rows: np.ndarray, tmp_path: Path, slab_rows: int

@@ -1,6 +1,9 @@
 #include <climits>
 #include <complex>
 #include <mutex>
+#include <utility>
+
+#include <nanobind/stl/pair.h>
 
 #include "binding.hpp"
 #include "gridder.hpp"
@@ -21,15 +24,26 @@ void require_smooth(int length, int least, int most, const char* name) {
   require(length % 2 == 0 && is_smooth(length / 2), std::string(name) + " must be even with no factors but 2, 3 and 5", length);
 }
 
-Geometry checked_geometry(const Line& theta, const Line& weights, int columns, int padded, int grid, bool edge) {
+using Pair = std::pair<int, int>;
+using Point = std::pair<double, double>;
+
+Geometry checked_geometry(const Line& theta, const Line& weights, int columns, int padded, Pair picture, Pair grid, Point centre, bool edge) {
   require(columns >= 1 && columns <= kMaxColumns, "columns must be between 1 and " + std::to_string(kMaxColumns), columns);
   require(theta.size() >= 1 && theta.size() <= kMaxAngles, "theta must hold 1 to " + std::to_string(kMaxAngles) + " angles", double(theta.size()));
   require_length(weights.size(), theta.size(), "weights", "an angle");
   require_finite(theta, "theta");
   require_finite(weights, "weights");
   require_smooth(padded, std::max(2 * columns, 8), 16 * std::max(columns, 8), "padded");
-  require_smooth(grid, std::max((5 * columns + 3) / 4, 8), 16 * std::max(columns, 8), "grid");
-  Geometry geometry{columns, int(theta.size()), padded, grid, edge, {}, {}, {}};
+  const auto require_side = [&](int pixels, int side, double middle, const char* index) {
+    const std::string what = std::string("[") + index + "]";
+    require(pixels >= 1 && pixels <= kMaxColumns, "picture" + what + " must be between 1 and " + std::to_string(kMaxColumns), pixels);
+    require_smooth(side, std::max((5 * pixels + 3) / 4, 8), 16 * std::max(pixels, 8), ("grid" + what).c_str());
+    require(std::fabs(middle) <= kMaxColumns, "centre" + what + " must be within +-" + std::to_string(kMaxColumns), middle);
+  };
+  require_side(picture.first, grid.first, centre.first, "0");
+  require_side(picture.second, grid.second, centre.second, "1");
+  Geometry geometry{columns, int(theta.size()), padded, picture.first, picture.second, grid.first, grid.second,
+                    centre.first, centre.second, edge, {}, {}, {}};
   for (std::size_t a = 0; a < theta.size(); a++) {
     geometry.cosines.push_back(std::cos(theta.data()[a]));
     geometry.sines.push_back(std::sin(theta.data()[a]));
@@ -40,9 +54,10 @@ Geometry checked_geometry(const Line& theta, const Line& weights, int columns, i
 
 class Reconstructor {
  public:
-  Reconstructor(const Line& theta, const Line& weights, int columns, int padded, int grid, bool edge, const std::string& instructions)
+  Reconstructor(const Line& theta, const Line& weights, int columns, int padded, Pair picture, Pair grid, Point centre, bool edge,
+                const std::string& instructions)
       : instructions_(chosen_instructions(instructions)),
-        plan_(checked_geometry(theta, weights, columns, padded, grid, edge)), gridder_(make_gridder(plan_, instructions_)) {}
+        plan_(checked_geometry(theta, weights, columns, padded, picture, grid, centre, edge)), gridder_(make_gridder(plan_, instructions_)) {}
 
   void reconstruct(const Projections& projections, const Floats& response, const Line& axes, const Slices& out, int threads) {
     const Geometry& g = plan_.geometry;
@@ -57,8 +72,8 @@ class Reconstructor {
     for (std::size_t i = 0; i < rows; i++)
       require(std::fabs(axes.data()[i]) <= 4.0 * g.columns, "axes[" + std::to_string(i) + "] must be within +-" + std::to_string(4 * g.columns), axes.data()[i]);
     require_length(out.shape(0), rows, "out, axis 0,", "a row");
-    require_length(out.shape(1), g.columns, "out, axis 1,", "a column");
-    require_length(out.shape(2), g.columns, "out, axis 2,", "a column");
+    require_length(out.shape(1), g.tall, "out, axis 1,", "a row of the picture");
+    require_length(out.shape(2), g.wide, "out, axis 2,", "a column of the picture");
     require(threads >= 1 && threads <= kMaxThreads, "threads must be between 1 and " + std::to_string(kMaxThreads), threads);
     const Batch batch{projections.data(), projections.stride(1), projections.stride(0), int(rows),
                       response.data(),    axes.data(),           out.data()};
@@ -81,7 +96,7 @@ class Reconstructor {
 void fft(const Signals& signals, bool inverse, const std::string& instructions) {
   const int length = int(signals.shape(1));
   require(length >= 1 && length <= 1 << 20 && is_smooth(length), "signals must be 1 to 1048576 long with no factors but 2, 3 and 5", length);
-  const GriddingPlan plan({1, 1, 8, 8, false, {1}, {0}, {1}});
+  const GriddingPlan plan({1, 1, 8, 1, 1, 8, 8, 0, 0, false, {1}, {0}, {1}});
   make_gridder(plan, instructions)->fft(reinterpret_cast<float*>(signals.data()), int(signals.shape(0)), FftPlan(length), inverse);
 }
 
@@ -91,11 +106,12 @@ void add_gridding(nb::module_& m) {
   m.def("fft", &fft, "signals"_a.noconvert(), "inverse"_a, "instructions"_a,
         "Transforms each row of `signals` (complex64) in place, not scaled.");
   nb::class_<Reconstructor>(m, "Reconstructor", "All that does not change from slice to slice, with working memory.")
-      .def(nb::init<Line, Line, int, int, int, bool, std::string>(), "theta"_a, "weights"_a, "columns"_a,
-           "padded"_a, "grid"_a, "edge"_a, "instructions"_a = "")
+      .def(nb::init<Line, Line, int, int, Pair, Pair, Point, bool, std::string>(), "theta"_a, "weights"_a, "columns"_a,
+           "padded"_a, "picture"_a, "grid"_a, "centre"_a, "edge"_a, "instructions"_a = "",
+           "Of pictures (wide, tall) whose pixel (wide // 2, tall // 2) lies at `centre` from the rotation axis.")
       .def("reconstruct", &Reconstructor::reconstruct, "projections"_a.noconvert(), "response"_a.noconvert(),
            "axes"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
-           "Writes the slices, float32 (rows, columns, columns), into `out`; `projections` are float32 (angles, rows, columns).")
+           "Writes the slices, float32 (rows, tall, wide), into `out`; `projections` are float32 (angles, rows, columns).")
       .def_prop_ro("working_bytes", &Reconstructor::working_bytes)
       .def_prop_ro("lanes", &Reconstructor::lanes)
       .def_prop_ro("instructions", &Reconstructor::instructions);

@@ -18,15 +18,16 @@ class ManySlices {
  public:
   ManySlices(const GriddingPlan& plan, int members)
       : plan_(plan), members_(members), turn_angles_(kAngles * members),
-        work_room_(2 * std::size_t(std::max(plan.geometry.padded, plan.geometry.grid)) + kApart),
-        tile_room_(std::size_t(kTile) * (plan.geometry.columns + 1)),
+        work_room_(2 * std::size_t(std::max({plan.geometry.padded, plan.geometry.across, plan.geometry.down})) + kApart),
+        tile_room_(std::size_t(kTile) * (plan.geometry.tall + 1)),
         grid_(sizeof(C) * plan.width * plan.height), spectra_(sizeof(C) * turn_angles_ * plan.bins_room),
         work_(sizeof(C) * work_room_ * members), tiles_(sizeof(V) * tile_room_ * members),
-        factors_(sizeof(float) * plan.bins_room * 2 * (L + members)) {}
+        factors_(sizeof(float) * plan.bins_room * 2 * (L + members)), lane_factors_(sizeof(C) * plan.bins_room) {}
 
   int members() const { return members_; }
   std::size_t bytes() const {
-    return grid_.bytes() + spectra_.bytes() + work_.bytes() + tiles_.bytes() + factors_.bytes();
+    return grid_.bytes() + spectra_.bytes() + work_.bytes() + tiles_.bytes() + factors_.bytes() +
+           lane_factors_.bytes();
   }
 
   void run(const Batch& batch, int first, Team& team, int member) {
@@ -36,15 +37,17 @@ class ManySlices {
       if (s == 0 || batch.axes[first + s] != batch.axes[first])
         axis_factors(p, batch.response, batch.axes[first + s], axis_factor(s));
     });
+    const bool one_axis = has_one_axis(batch, first);
+    if (!one_axis) team.each(p.bins_room / kBins, [&](int bin) { gather_axes(batch, first, bin * kBins); });
     for (int a0 = 0; a0 < p.geometry.angles; a0 += turn_angles_) {
       const int a1 = std::min(a0 + turn_angles_, p.geometry.angles);
-      team.each(a1 - a0, [&](int a) { spectrum(batch, first, a0 + a, spectrum_of(a), member); });
+      team.each(a1 - a0, [&](int a) { spectrum(batch, first, a0 + a, one_axis, spectrum_of(a), member); });
       const int rows = team.members() == 1 ? p.height : kBandRows;
       team.each((p.height + rows - 1) / rows, [&](int band) { add(a0, a1, band * rows, std::min(p.height, (band + 1) * rows)); });
     }
     team.each(1, [&](int) { fold(p, grid()); });
-    team.each(p.geometry.grid / 2 + 1, [&](int v) { across(v, member); });
-    team.each((p.geometry.columns + kTile - 1) / kTile, [&](int tile) { down(batch, first, tile * kTile, member); });
+    team.each(p.geometry.down / 2 + 1, [&](int v) { across(v, member); });
+    team.each((p.geometry.wide + kTile - 1) / kTile, [&](int tile) { down(batch, first, tile * kTile, member); });
     finish_streams();
   }
 
@@ -60,8 +63,29 @@ class ManySlices {
   float* axis_factor(int s) const { return factors_.as<float>() + std::size_t(2) * plan_.bins_room * s; }
   static int lanes_used(const Batch& batch, int first) { return std::min(L, batch.slices - first); }
 
+  static bool has_one_axis(const Batch& batch, int first) {
+    for (int s = 1; s < lanes_used(batch, first); s++)
+      if (batch.axes[first + s] != batch.axes[first]) return false;
+    return true;
+  }
+
+  // The factors of slices with axes of their own, lane beside lane.
+  void gather_axes(const Batch& batch, int first, int bin) {
+    const float* from[L];
+    for (int s = 0; s < L; s++) {
+      const int slice = std::min(first + s, batch.slices - 1);
+      from[s] = axis_factor(batch.axes[slice] == batch.axes[first] ? 0 : slice - first);
+    }
+    C* out = lane_factors_.as<C>();
+    for (int k = bin; k < bin + kBins; k++)
+      for (int s = 0; s < L; s++) {
+        out[k].r[s] = from[s][k];
+        out[k].i[s] = from[s][plan_.bins_room + k];
+      }
+  }
+
   // The filtered spectrum of one angle, seen from the rotation axis.
-  void spectrum(const Batch& batch, int first, int a, C* out, int member) {
+  void spectrum(const Batch& batch, int first, int a, bool one_axis, C* out, int member) {
     const float* lines[L];
     for (int s = 0; s < L; s++)
       lines[s] = batch.sinograms + std::min(first + s, batch.slices - 1) * batch.slice_stride + a * batch.angle_stride;
@@ -69,39 +93,26 @@ class ManySlices {
     load_rows<L>(plan_, lines, reinterpret_cast<V*>(x));
     const C* z = transform<false>(plan_.rows.half, x, x + plan_.geometry.padded / 2 + kApart);
     const bool mirrored = plan_.geometry.sines[a] > 0;
-    const float *lane_axes[L], *one_axis = axis_factor(0);
-    bool same = true;
-    for (int s = 0; s < L; s++) {
-      const int slice = std::min(first + s, batch.slices - 1);
-      const bool like_first = batch.axes[slice] == batch.axes[first];
-      lane_axes[s] = axis_factor(like_first ? 0 : slice - first);
-      same &= like_first;
-    }
+    const float* axis = axis_factor(0);
+    const C* lane_factors = lane_factors_.as<C>();
     float* angle = axis_factor(L + member);
     const int room = plan_.bins_room;
     for (int k = 0; k < room; k += L) {
       C factor = angle_factor<L>(plan_, a, k);
-      if (same) factor = times(C{load<L>(one_axis + k), load<L>(one_axis + room + k)}, factor);
+      if (one_axis) factor = times(C{load<L>(axis + k), load<L>(axis + room + k)}, factor);
       store<L>(angle + k, factor.r);
       store<L>(angle + room + k, factor.i);
     }
     for (int k = 0; k < plan_.bins; k++) {
       C factor = {splat<V>(angle[k]), splat<V>(angle[room + k])};
-      if (!same) {
-        C axis;
-        for (int s = 0; s < L; s++) {
-          axis.r[s] = lane_axes[s][k];
-          axis.i[s] = lane_axes[s][room + k];
-        }
-        factor = times(axis, factor);
-      }
+      if (!one_axis) factor = times(lane_factors[k], factor);
       const C value = times(real_bin(plan_.rows, z, k), factor);
       out[k] = {value.r, mirrored ? -value.i : value.i};
     }
   }
 
   void add(int a0, int a1, int top, int bottom) {
-    const float* const window = plan_.window.data();
+    const float *const window_u = plan_.window_u.data(), *const window_v = plan_.weights_v();
     C* const grid_start = grid();
     const std::size_t width = plan_.width;
     const auto add_row = [](C* at, C value, V weight, const float* wu) {
@@ -118,7 +129,7 @@ class ManySlices {
               const C* values = spectrum_of(a - a0) + k0;
               for (int i = begin; i < end; i++) {
                 leading.prefetch(grid_start + places.cell[i + kPrefetch]);
-                const float *wu = window + places.u[i], *wv = window + places.v[i];
+                const float *wu = window_u + places.u[i], *wv = window_v + places.v[i];
                 C* cell = grid_start + places.cell[i];
                 if (first == 0 && last == kWidth) {
 #pragma GCC unroll 4
@@ -149,20 +160,21 @@ class ManySlices {
   void across(int v, int member) {
     C* row = grid() + std::size_t(v + kMargin) * plan_.width + kMargin;
     const C* result = transform<true>(plan_.across, row, work(member));
-    if (result != row) std::memcpy(static_cast<void*>(row), result, sizeof(C) * plan_.geometry.grid);
+    if (result != row) std::memcpy(static_cast<void*>(row), result, sizeof(C) * plan_.geometry.across);
   }
 
   // Columns of the picture: the last transform, the window's own shape divided out, and lanes turned back into slices.
   void down(const Batch& batch, int first, int x0, int member) {
-    const int n = plan_.geometry.columns, side = plan_.geometry.grid, h = side / 2, count = std::min(kTile, n - x0);
-    const float* shape = plan_.apodisation.data();
+    const int wide = plan_.geometry.wide, tall = plan_.geometry.tall, side = plan_.geometry.down, h = side / 2;
+    const int count = std::min(kTile, wide - x0);
+    const float *shade_x = plan_.shade_x.data(), *shade_y = plan_.shade_y.data();
     V* tile = tiles_.as<V>() + tile_room_ * member;
     for (int x = 0; x < count; x++) {
-      gather(grid() + std::size_t(kMargin) * plan_.width + kMargin + wrapped(x0 + x, n, side), h, work(member));
+      gather(grid() + std::size_t(kMargin) * plan_.width + kMargin + wrapped(x0 + x, wide, plan_.geometry.across), h, work(member));
       const V* values = reinterpret_cast<const V*>(transform<true>(plan_.down.half, work(member), work(member) + h + kApart));
-      const float sign = (x0 + x - n / 2) % 2 ? -shape[x0 + x] : shape[x0 + x];  // u = 0 lies in the middle of the grid
-      V* column = tile + std::size_t(x) * (n + 1);
-      for (int y = 0; y < n; y++) column[y] = values[wrapped(y, n, side)] * splat<V>(sign * shape[y]);
+      const float sign = (x0 + x - wide / 2) % 2 ? -shade_x[x0 + x] : shade_x[x0 + x];  // u = 0 lies in the middle of the grid
+      V* column = tile + std::size_t(x) * (tall + 1);
+      for (int y = 0; y < tall; y++) column[y] = values[wrapped(y, tall, side)] * splat<V>(sign * shade_y[y]);
     }
     put(batch, first, x0, count, tile);
   }
@@ -183,30 +195,30 @@ class ManySlices {
   }
 
   void put(const Batch& batch, int first, int x0, int count, const V* tile) {
-    const std::size_t n = plan_.geometry.columns, picture = n * n;
+    const std::size_t wide = plan_.geometry.wide, tall = plan_.geometry.tall, picture = wide * tall;
     const int slices = lanes_used(batch, first), whole = count / L * L;
     float* out = batch.out + first * picture + x0;
-    const bool aligned = reinterpret_cast<std::size_t>(out) % sizeof(V) == 0 && n % L == 0;
-    for (std::size_t y = 0; y < n; y++)
+    const bool aligned = reinterpret_cast<std::size_t>(out) % sizeof(V) == 0 && wide % L == 0;
+    for (std::size_t y = 0; y < tall; y++)
       for (int x = 0; x < whole; x += L) {
         V block[L];
-        for (int i = 0; i < L; i++) block[i] = tile[(x + i) * (n + 1) + y];
+        for (int i = 0; i < L; i++) block[i] = tile[(x + i) * (tall + 1) + y];
         transpose<L>(block);
-        float* at = out + y * n + x;
+        float* at = out + y * wide + x;
         if (aligned)
           for (int s = 0; s < slices; s++) stream(at + s * picture, block[s]);
         else
           for (int s = 0; s < slices; s++) store<L>(at + s * picture, block[s]);
       }
     for (int x = whole; x < count; x++)
-      for (std::size_t y = 0; y < n; y++)
-        for (int s = 0; s < slices; s++) out[s * picture + y * n + x] = tile[x * (n + 1) + y][s];
+      for (std::size_t y = 0; y < tall; y++)
+        for (int s = 0; s < slices; s++) out[s * picture + y * wide + x] = tile[x * (tall + 1) + y][s];
   }
 
   const GriddingPlan& plan_;
   const int members_, turn_angles_;
   const std::size_t work_room_, tile_room_;
-  Pages grid_, spectra_, work_, tiles_, factors_;
+  Pages grid_, spectra_, work_, tiles_, factors_, lane_factors_;
 };
 
 }  // namespace STP3_INSTRUCTIONS

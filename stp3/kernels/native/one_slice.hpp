@@ -21,8 +21,8 @@ class OneSlice {
  public:
   OneSlice(const GriddingPlan& plan, int members)
       : plan_(plan), members_(members),
-        work_room_(2 * std::size_t(std::max(plan.geometry.padded, plan.geometry.grid)) + 2 * L),
-        line_blocks_((plan.geometry.columns + L - 1) / L), line_rows_((plan.geometry.grid / 2 + L) / L * L),
+        work_room_(2 * std::size_t(std::max({plan.geometry.padded, plan.geometry.across, plan.geometry.down})) + 2 * L),
+        line_blocks_((plan.geometry.wide + L - 1) / L), line_rows_((plan.geometry.down / 2 + L) / L * L),
         band_rows_(std::max(8, int(kBandBytes / (8 * plan.width)))),
         grid_(sizeof(Complex<float>) * plan.width * plan.height + 1024),
         spectra_(sizeof(Complex<float>) * plan.geometry.angles * plan.bins_room),
@@ -91,7 +91,7 @@ class OneSlice {
     // A row of the window lies in two aligned blocks of cells (three of the smallest). They are loaded and stored
     // whole, with weights of zero beside the window: a load that partly overlaps the last store would have to wait.
     typedef long long Pairs __attribute__((vector_size(4 * kPiece)));
-    const float* const window = plan_.window.data();
+    const float *const window_u = plan_.window_u.data(), *const window_v = plan_.weights_v();
     float* const start = grid_.as<float>();
     const std::size_t row = std::size_t(2) * plan_.width;
     const std::size_t later = 2 * (2 * plan_.bins_room);  // the angle after the next, to be there in time
@@ -101,10 +101,10 @@ class OneSlice {
               for (int i = begin; i < end; i += 8) __builtin_prefetch(values + 2 * i + later);
               for (int i = begin; i < end; i++) {
                 const int place = places.cell[i] + kShift, offset = place & (kBlock - 1);
-                const float* wv = window + places.v[i];
+                const float* wv = window_v + places.v[i];
                 float* at = start + 2 * (place - offset);
                 W weights[kPieces];
-                spread(load<4>(window + places.u[i]), offset, weights);
+                spread(load<4>(window_u + places.u[i]), offset, weights);
                 long long pair;
                 std::memcpy(&pair, values + 2 * i, sizeof pair);
                 const W both = (W)(pair + Pairs{});
@@ -147,7 +147,7 @@ class OneSlice {
 
   // L rows of the grid, transformed; what the picture needs of them goes to lines_, a block of columns together.
   void across(int v0, int member) {
-    const int side = plan_.geometry.grid, n = plan_.geometry.columns, last = side / 2;
+    const int side = plan_.geometry.across, wide = plan_.geometry.wide, last = plan_.geometry.down / 2;
     const float* rows[L];
     for (int i = 0; i < L; i++)
       rows[i] = reinterpret_cast<const float*>(grid() + std::size_t(std::min(v0 + i, last) + kMargin) * plan_.width + kMargin);
@@ -163,7 +163,7 @@ class OneSlice {
     for (int block = 0; block < line_blocks_; block++) {
       V real[L], imaginary[L];
       for (int i = 0; i < L; i++) {
-        const C value = z[wrapped(std::min(block * L + i, n - 1), n, side)];
+        const C value = z[wrapped(std::min(block * L + i, wide - 1), wide, side)];
         real[i] = value.r;
         imaginary[i] = value.i;
       }
@@ -175,7 +175,7 @@ class OneSlice {
   }
 
   void down(const Batch& batch, int slice, int block, int member) {
-    const int n = plan_.geometry.columns, side = plan_.geometry.grid, h = side / 2, x0 = block * L;
+    const int wide = plan_.geometry.wide, tall = plan_.geometry.tall, side = plan_.geometry.down, h = side / 2, x0 = block * L;
     const C* column = lines_.as<C>() + std::size_t(block) * line_rows_;
     C* x = work(member);
     for (int k = 0; k <= h - k; k++) {
@@ -184,17 +184,17 @@ class OneSlice {
       if (k > 0) x[h - k] = half_entry(plan_.down, b, a, h - k);
     }
     const V* values = reinterpret_cast<const V*>(transform<true>(plan_.down.half, x, x + h));
-    const float* shape = plan_.apodisation.data();
+    const float *shade_x = plan_.shade_x.data(), *shade_y = plan_.shade_y.data();
     V sign;
     for (int i = 0; i < L; i++) {
-      const int at = std::min(x0 + i, n - 1);
-      sign[i] = (at - n / 2) % 2 ? -shape[at] : shape[at];
+      const int at = std::min(x0 + i, wide - 1);
+      sign[i] = (at - wide / 2) % 2 ? -shade_x[at] : shade_x[at];
     }
-    float* out = batch.out + std::size_t(slice) * n * n + x0;
-    for (int y = 0; y < n; y++, out += n) {
-      const V value = values[wrapped(y, n, side)] * (sign * splat<V>(shape[y]));
-      if (x0 + L <= n) store<L>(out, value);
-      else std::memcpy(out, &value, sizeof(float) * (n - x0));
+    float* out = batch.out + std::size_t(slice) * wide * tall + x0;
+    for (int y = 0; y < tall; y++, out += wide) {
+      const V value = values[wrapped(y, tall, side)] * (sign * splat<V>(shade_y[y]));
+      if (x0 + L <= wide) store<L>(out, value);
+      else std::memcpy(out, &value, sizeof(float) * (wide - x0));
     }
   }
 

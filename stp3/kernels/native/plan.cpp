@@ -1,5 +1,6 @@
 #include "plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <complex>
 #include <utility>
@@ -18,7 +19,8 @@ double bessel_i0(double x) {
 
 // Kaiser-Bessel: Jackson et al., IEEE Trans. Med. Imaging 10:473 (1991); shape: Beatty et al., ibid. 24:799 (2005).
 struct Window {
-  explicit Window(double oversampling) {
+  Window(int pixels, int side) {
+    const double oversampling = std::fmin(std::fmax(double(side) / std::max(pixels, 8), kLeast), kMost);
     const double ratio = kWidth / oversampling;
     shape = kPi * std::sqrt(ratio * ratio * (oversampling - 0.5) * (oversampling - 0.5) - 0.8);
   }
@@ -26,10 +28,32 @@ struct Window {
     const double inside = 1 - 4 * distance * distance / (kWidth * kWidth);
     return inside < -1e-12 ? 0 : bessel_i0(shape * std::sqrt(std::fmax(inside, 0))) / bessel_i0(shape);
   }
+  std::vector<float> table() const {
+    std::vector<float> weights;
+    for (int step = 0; step <= kSteps; step++)
+      for (int j = 0; j < kWidth; j++) weights.push_back(float((*this)(j + double(step) / kSteps - kWidth / 2)));
+    return weights;
+  }
+  // 1 / the transform at each of `count` pixels around the middle, on a grid of that side.
+  std::vector<float> shade(int count, int side) const {
+    constexpr int steps = 256;
+    std::vector<double> weights(steps);
+    std::vector<float> shades;
+    const auto offset = [&](int q) { return ((q + 0.5) / steps - 0.5) * kWidth; };
+    for (int q = 0; q < steps; q++) weights[q] = (*this)(offset(q)) * kWidth / steps;
+    for (int x = 0; x < count; x++) {
+      double sum = 0;
+      for (int q = 0; q < steps; q++) sum += weights[q] * std::cos(2 * kPi * (x - count / 2) / side * offset(q));
+      shades.push_back(float(1 / sum));
+    }
+    return shades;
+  }
   double shape;
 };
 
 }  // namespace
+
+const float* GriddingPlan::weights_v() const { return window_v.empty() ? window_u.data() : window_v.data(); }
 
 bool is_smooth(int length) {
   for (int factor : {2, 3, 5})
@@ -65,29 +89,20 @@ RealFftPlan::RealFftPlan(int length) : half(length / 2) {
 }
 
 GriddingPlan::GriddingPlan(Geometry given)
-    : geometry(std::move(given)), rows(geometry.padded), across(geometry.grid), down(geometry.grid),
+    : geometry(std::move(given)), rows(geometry.padded), across(geometry.across), down(geometry.down),
       bins(geometry.padded / 2 + 1), bins_room((bins + kBins - 1) / kBins * kBins),
-      width((geometry.grid + 2 * kMargin + 15) / 8 * 8), height(geometry.grid / 2 + 1 + 2 * kMargin) {
-  const int n = geometry.columns, integral = 256;
-  const Window value(kOversampling);
-  for (int step = 0; step <= kSteps; step++)
-    for (int j = 0; j < kWidth; j++) window.push_back(float(value(j + double(step) / kSteps - kWidth / 2)));
+      width((geometry.across + 2 * kMargin + 15) / 8 * 8), height(geometry.down / 2 + 1 + 2 * kMargin) {
+  const Window u(geometry.wide, geometry.across), v(geometry.tall, geometry.down);
+  window_u = u.table();
+  window_v = u.shape == v.shape ? std::vector<float>() : v.table();  // one table is easier on the cache
+  shade_x = u.shade(geometry.wide, geometry.across);
+  shade_y = v.shade(geometry.tall, geometry.down);
 
-  std::vector<double> weights(integral);
-  const auto offset = [&](int q) { return ((q + 0.5) / integral - 0.5) * kWidth; };
-  for (int q = 0; q < integral; q++) weights[q] = value(offset(q)) * kWidth / integral;
-  for (int x = 0; x < n; x++) {
-    double sum = 0;
-    for (int q = 0; q < integral; q++) sum += weights[q] * std::cos(2 * kPi * (x - n / 2) / geometry.grid * offset(q));
-    apodisation.push_back(float(1 / sum));
-  }
-
-  const double half = n % 2 ? 0 : 0.5;
   const int coarse_steps = bins_room / kBins;
   fine.resize(std::size_t(geometry.angles) * 2 * kBins);
   coarse.resize(std::size_t(geometry.angles) * 2 * coarse_steps);
   for (int a = 0; a < geometry.angles; a++) {
-    const double turn = 2 * kPi / geometry.padded * half * (geometry.cosines[a] - geometry.sines[a]);
+    const double turn = 2 * kPi / geometry.padded * (geometry.x * geometry.cosines[a] + geometry.y * geometry.sines[a]);
     for (int k = 0; k < kBins; k++) {
       const auto factor = std::polar(geometry.weights[a], turn * k);
       fine[(std::size_t(a) * 2) * kBins + k] = float(factor.real());

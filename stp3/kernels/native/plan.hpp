@@ -7,7 +7,7 @@
 namespace stp3 {
 
 constexpr int kWidth = 4;      // of the window, in cells of the grid
-constexpr double kOversampling = 1.25;  // of the grid, at least; the window's shape is best there
+constexpr double kLeast = 1.25, kMost = 2;  // oversampling of the grid; the window's shape is best between them
 constexpr int kMargin = 3;     // cells around the grid that catch windows crossing its edge
 constexpr int kSteps = 2048;   // of the tabulated window between two cells
 constexpr int kAngles = 16;    // whose samples are added to the grid in turns ...
@@ -38,14 +38,19 @@ struct RealFftPlan {
 
 bool is_smooth(int length);
 
+// A picture of `wide` x `tall` pixels; its pixel (wide / 2, tall / 2) lies at (x, y) from the rotation axis, y upwards.
 struct Geometry {
-  int columns, angles, padded, grid;
+  int columns, angles, padded;
+  int wide, tall;
+  int across, down;  // sides of the grid that the picture is the transform of
+  double x, y;
   bool edge;  // sinograms continue with their edge columns, not with zero
   std::vector<double> cosines, sines, weights;
 };
 
 struct GriddingPlan {
   explicit GriddingPlan(Geometry geometry);
+  const float* weights_v() const;
 
   Geometry geometry;
   RealFftPlan rows;    // of sinograms
@@ -54,10 +59,10 @@ struct GriddingPlan {
   int bins;            // frequencies of a sinogram row
   int bins_room;       // the same, rounded up to whole turns
   int width, height;   // of the grid with its margins; rows have room for eight cells more, a multiple of eight
-  std::vector<float> window;       // kWidth weights for each step
-  std::vector<float> apodisation;  // 1 / the window's transform at each pixel
-  // Weight of each angle times the move by half a pixel that centres pictures of even width: fine[k % kBins] *
-  // coarse[k / kBins], real parts then imaginary parts.
+  std::vector<float> window_u, window_v;  // kWidth weights for each step; the second is empty when alike
+  std::vector<float> shade_x, shade_y;  // 1 / the window's transform at each column and row of the picture
+  // Weight of each angle times the move that brings (x, y) to the origin: fine[k % kBins] * coarse[k / kBins], real
+  // parts then imaginary parts.
   std::vector<float> fine, coarse;
 };
 

@@ -41,7 +41,7 @@ inline void axis_factors(const GriddingPlan& plan, const float* response, double
   }
 }
 
-// Weight of the angle and move by half a pixel at L frequencies from k, a multiple of L.
+// Weight of the angle and move of the picture at L frequencies from k, a multiple of L.
 template <int L>
 inline Complex<typename Lanes<L>::vector> angle_factor(const GriddingPlan& plan, int angle, int k) {
   using V = typename Lanes<L>::vector;
@@ -55,9 +55,9 @@ inline Complex<typename Lanes<L>::vector> angle_factor(const GriddingPlan& plan,
 // Where the samples of one angle fall; the grid holds the half plane that points down in the slice.
 struct Ray {
   Ray(const GriddingPlan& plan, int angle) : mirrored(plan.geometry.sines[angle] > 0) {
-    const double scale = double(plan.geometry.grid) / plan.geometry.padded;
-    across = scale * (mirrored ? -plan.geometry.cosines[angle] : plan.geometry.cosines[angle]);
-    down = scale * std::fabs(plan.geometry.sines[angle]);
+    const double cosine = plan.geometry.cosines[angle], padded = plan.geometry.padded;
+    across = plan.geometry.across / padded * (mirrored ? -cosine : cosine);
+    down = plan.geometry.down / padded * std::fabs(plan.geometry.sines[angle]);
   }
   bool is_steep() const { return down > std::fabs(across); }
   bool mirrored;
@@ -71,9 +71,9 @@ struct Places {
 
   void find(const GriddingPlan& plan, const Ray& ray, int first, int count) {
     const double across = ray.across * kSteps, down = ray.down * kSteps;
-    const int shift = plan.geometry.grid * kSteps;  // makes all positive, so that truncation rounds
+    const int shift = std::max(plan.geometry.across, plan.geometry.down) * kSteps;  // makes all positive, so that truncation rounds
     const double bias = shift + 0.5;
-    const int offset = kMargin + plan.geometry.grid / 2, width = plan.width, reach = kWidth / 2 * kSteps;
+    const int offset = kMargin + plan.geometry.across / 2, width = plan.width, reach = kWidth / 2 * kSteps;
     for (int i = 0; i < count; i++) {
       const int x = int((first + i) * across + bias) - shift, y = int((first + i) * down + bias) - shift;
       const int iu = (x - reach + kSteps - 1) >> 11, iv = (y - reach + kSteps - 1) >> 11;
@@ -126,7 +126,7 @@ inline void scatter(const GriddingPlan& plan, int a0, int a1, int top, int botto
 // What fell on the margins belongs to the other side, or to the other half of the plane as its conjugate.
 template <class V>
 void fold(const GriddingPlan& plan, Complex<V>* grid) {
-  const int n = plan.geometry.grid, width = plan.width;
+  const int n = plan.geometry.across, half = plan.geometry.down / 2, width = plan.width;
   for (int v = 0; v < plan.height; v++) {
     Complex<V>* row = grid + std::size_t(v) * width;
     for (int m = 0; m < kMargin; m++) {
@@ -139,11 +139,11 @@ void fold(const GriddingPlan& plan, Complex<V>* grid) {
   };
   for (int m = 1; m < kMargin; m++)
     for (int u = -n / 2; u < n / 2; u++) {
-      Complex<V>&near = at(-u, m), &above = at(u, -m), &far = at(-u, n / 2 - m), &below = at(u, n / 2 + m);
+      Complex<V>&near = at(-u, m), &above = at(u, -m), &far = at(-u, half - m), &below = at(u, half + m);
       near = {near.r + above.r, near.i - above.i};
       far = {far.r + below.r, far.i - below.i};
     }
-  for (int v = 0; v <= n / 2; v += n / 2)
+  for (int v = 0; v <= half; v += half)
     for (int u = -n / 2; u <= 0; u++) {
       Complex<V>&x = at(u, v), &y = at(-u, v);
       const Complex<V> a = x, b = y;
@@ -153,9 +153,9 @@ void fold(const GriddingPlan& plan, Complex<V>* grid) {
 }
 
 // Columns of the picture lie at both ends of a transform: -n / 2 first.
-inline int wrapped(int position, int columns, int grid) {
-  const int from_middle = position - columns / 2;
-  return from_middle < 0 ? from_middle + grid : from_middle;
+inline int wrapped(int position, int count, int side) {
+  const int from_middle = position - count / 2;
+  return from_middle < 0 ? from_middle + side : from_middle;
 }
 
 }  // namespace STP3_INSTRUCTIONS

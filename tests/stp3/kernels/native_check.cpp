@@ -15,9 +15,12 @@ int smooth_half(int least) {
   return 2 * least;
 }
 
+int side_of(int pixels) { return smooth_half((5 * pixels + 7) / 8 + 3); }
+
 // Arrays exactly as long as they must be: one float beyond them is a fault.
-bool check(int columns, int angles, int slices, int threads, bool edge) {
-  stp3::Geometry geometry{columns, angles, smooth_half(columns < 4 ? 4 : columns), smooth_half((5 * columns + 7) / 8 + 3), edge, {}, {}, {}};
+bool check(int columns, int angles, int slices, int threads, bool edge, int wide, int tall) {
+  stp3::Geometry geometry{columns, angles, smooth_half(columns < 4 ? 4 : columns), wide, tall, side_of(wide), side_of(tall),
+                          0.3 * columns, -0.5, edge, {}, {}, {}};
   for (int a = 0; a < angles; a++) {
     const double theta = 0.1 + 6.2 * a / angles;
     geometry.cosines.push_back(a == 1 ? 1 : a == 2 ? 0 : std::cos(theta));
@@ -26,7 +29,7 @@ bool check(int columns, int angles, int slices, int threads, bool edge) {
   }
   const stp3::GriddingPlan plan(geometry);
   const auto gridder = stp3::make_gridder(plan, "baseline");
-  const std::size_t picture = std::size_t(columns) * columns, line = std::size_t(columns) * slices;
+  const std::size_t picture = std::size_t(wide) * tall, line = std::size_t(columns) * slices;
   std::vector<float> sinograms(line * angles), response(plan.bins, 1.f), out(picture * slices), again(picture);
   std::vector<double> axes(slices, columns / 2.0);
   if (slices > 2) axes[1] += 0.25;
@@ -37,7 +40,8 @@ bool check(int columns, int angles, int slices, int threads, bool edge) {
     const stp3::Batch one{sinograms.data() + std::size_t(s) * columns, columns, std::ptrdiff_t(line), 1, response.data(), axes.data() + s, again.data()};
     stp3::reconstruct(*gridder, one, 1);
     if (std::memcmp(again.data(), out.data() + s * picture, sizeof(float) * picture)) {
-      std::printf("slice %d of %d differs: %d columns, %d angles, %d threads\n", s, slices, columns, angles, threads);
+      std::printf("slice %d of %d differs: %d columns, %d angles, %d x %d pixels, %d threads\n", s, slices, columns, angles,
+                  wide, tall, threads);
       return false;
     }
   }
@@ -70,8 +74,11 @@ bool check_profiles(int outputs, int terms, int columns) {
 int main() {
   bool good = true;
   for (int columns : {1, 2, 3, 4, 5, 7, 8, 13, 16, 29, 64, 101})
-    for (int slices : {1, 2, 4, 7})
-      good &= check(columns, 1 + (columns * 7 + slices) % 23, slices, 1 + slices % 3, columns % 2);
+    for (int slices : {1, 2, 4, 7}) {
+      const int angles = 1 + (columns * 7 + slices) % 23, threads = 1 + slices % 3;
+      good &= check(columns, angles, slices, threads, columns % 2, columns, columns);
+      good &= check(columns, angles, slices, threads, columns % 2, 1 + columns / 3, 1 + columns / slices);
+    }
   for (int columns : {1, 7, 8, 9, 40})
     for (int terms : {1, 5, 128, 130, 300})
       for (int outputs : {1, 6, 7, 13}) good &= check_profiles(outputs, terms, columns);

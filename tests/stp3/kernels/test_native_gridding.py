@@ -13,6 +13,7 @@ from stp3.errors import UsageFault
 from stp3.kernels import gridding
 from stp3.kernels.angles import density_weights
 from stp3.kernels.filters import ramp
+from stp3.kernels.window import Window
 
 pytest.importorskip("stp3.kernels._native", reason="installed without a C++ compiler")
 compiled = pytest.importorskip("stp3.kernels.compiled_gridding")
@@ -196,18 +197,21 @@ def test_a_value_that_is_not_a_number_stays_in_its_slice() -> None:
     assert np.array_equal(np.delete(found, 11, 0), np.delete(wanted, 11, 0))
 
 
-@pytest.mark.parametrize(("angles", "columns"), [(60, 64), (90, 301), (10, 1000)])
-def test_the_declared_memory_covers_what_is_taken(angles: int, columns: int) -> None:
-    sizes = Sizes(angles, columns)
+@pytest.mark.parametrize(("angles", "columns", "part"), [
+    (60, 64, None), (90, 301, None), (10, 1000, None), (40, 1000, Window(10, 900, 30, 210, 1000)),
+])  # fmt: skip
+def test_the_declared_memory_covers_what_is_taken(angles: int, columns: int, part: Window | None) -> None:
+    sizes = Sizes(angles, columns, part)
     theta = np.arange(angles) * np.pi / angles
-    plan = Reconstructor(theta, np.ones(angles), columns, sizes.padded, sizes.grid, True)
+    picture, grid = sizes.window.shape[::-1], sizes.grid[::-1]
+    plan = Reconstructor(theta, np.ones(angles), columns, sizes.padded, picture, grid, sizes.window.centre, True)
     threads = len(os.sched_getaffinity(0))
     rows = plan.lanes + 1  # a whole vector and one slice beside it
     response, axes = np.ones(sizes.frequencies, np.float32), np.zeros(rows)
-    out = np.empty((rows, columns, columns), np.float32)
+    out = np.empty((rows, *sizes.window.shape), np.float32)
     plan.reconstruct(np.zeros((angles, rows, columns), np.float32), response, axes, out, threads)
     huge_pages = 10 << 21
-    declared = compiled.working_bytes(angles, columns)
+    declared = compiled.working_bytes(angles, columns, part)
     assert plan.working_bytes <= declared + huge_pages
     assert declared <= 1.5 * plan.working_bytes + huge_pages
 
