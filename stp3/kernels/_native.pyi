@@ -58,3 +58,29 @@ class Reconstructor:
     def lanes(self) -> int: ...
     @property
     def instructions(self) -> str: ...
+
+class StripeRemover:
+    def __init__(
+        self,
+        angles: int,
+        rows: int,
+        columns: int,
+        *,
+        dead: bool = False,
+        large: bool = False,
+        snr: float = 3.0,
+        size_large: int = 1,
+        size_small: int = 1,
+        analysis: NDArray[np.float32] | None = None,
+        synthesis: NDArray[np.float32] | None = None,
+        weights: NDArray[np.float32] | None = None,
+        instructions: str = "",
+    ) -> None: ...
+    def working_bytes(self, threads: int) -> int: ...
+    def remove(
+        self,
+        sinograms: NDArray[np.float32],
+        out: NDArray[np.float32],
+        memory: NDArray[np.uint8],
+        threads: int,
+    ) -> None: ...

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
+from stp3.kernels.stripe_removal import remove_stripes
 from stp3.kernels.stripes import AllStripes
 
 Lines = NDArray[np.float32]
@@ -100,7 +101,8 @@ def _without_stripes(sinogram: Lines, theta: NDArray[np.float64], used: NDArray[
     """
     step = max(1, len(theta) // _ANGLES_FOR_STRIPES)
     kept = np.union1d(used, np.arange(0, len(theta), step))
-    clean = stripes_of(sinogram.shape[1]).remove(sinogram[kept])
+    taken = np.ascontiguousarray(sinogram[kept])[:, None]
+    clean = remove_stripes(taken, stripes_of(sinogram.shape[1]), taken)[:, 0]
     if np.ptp(theta) > _WHOLE_TURN:
         clean -= clean.mean(axis=0)
     return clean[np.searchsorted(kept, used)]

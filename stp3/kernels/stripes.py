@@ -1,5 +1,8 @@
 """Stripes in sinograms, which become rings in slices: Vo, Atwood and Drakopoulos, Opt. Express 26:28396 (2018).
 
+This is the method in NumPy, one sinogram at a time: the second implementation of the compiled one (`stripe_removal`
+chooses), and what machines without a compiler run.
+
 A column of the detector sees much the same brightness values as its neighbours, only at other angles. Sorted by
 value, neighbouring columns are therefore alike, and what differs is the detector's fault. One sort serves both the
 large and the small stripes, because smoothing sorted columns keeps them sorted.
@@ -31,37 +34,51 @@ _LEAST_VARIATION = 0.02  # of the median line's: where nothing varies (air witho
 
 @dataclass(frozen=True)
 class AllStripes:
-    """The paper's parameters: detection threshold and the median windows for large and small stripes, in columns."""
+    """The paper's parameters: detection threshold and the median windows for large and small stripes, in columns.
+
+    `dead` and `large` say whether these are looked for; a small window of 1 leaves small stripes alone.
+    """
 
     snr: float = 3.0
     size_large: int = 51
     size_small: int = 21
+    dead: bool = True
+    large: bool = True
 
     def remove(self, sinogram: Lines, threads: int = 1) -> Lines:
         """The sinogram (angles, columns) of line integrals without dead, large and small stripes."""
         lines = np.ascontiguousarray(sinogram.T)
-        lines = self.mend_dead(lines, threads)
-        values, order = sort_lines(lines, threads)
-        values = self.mend_large(values, threads)
-        values = median_along_columns(values, _within(self.size_small, len(lines)), threads)
-        return np.ascontiguousarray(unsort_lines(values, order, threads).T)
+        if self.dead:
+            lines = self.mend_dead(lines, threads)
+        if self.large or self.size_small > 1:
+            values, order = sort_lines(lines, threads)
+            if self.large:
+                values = self.mend_large(values, threads)
+            values = median_along_columns(values, within(self.size_small, len(lines)), threads)
+            lines = unsort_lines(values, order, threads)
+        return np.ascontiguousarray(lines.T)
 
     def mend_dead(self, lines: Lines, threads: int = 1) -> Lines:
-        """Lines that vary too little (dead) or too much (fluctuating) between angles, interpolated (algorithm 6)."""
+        """Lines that vary too little (dead) or too much (fluctuating) between angles, interpolated (algorithm 6).
+
+        So are those with values that are no numbers.
+        """
         variation = np.concatenate(share(lambda some: _variation(lines[some]), pieces(len(lines), _TOGETHER), threads))
-        usual = median_filter(variation, _within(self.size_large, len(lines)), mode="reflect")
+        broken = ~np.isfinite(variation)
+        variation[broken] = 0
+        usual = median_filter(variation, within(self.size_large, len(lines)), mode="reflect")
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(usual > _LEAST_VARIATION * np.median(variation), variation / usual, 1.0)
         found = binary_dilation(detect(ratio, self.snr))
         found[:2] = found[-2:] = False
-        return _interpolated(lines, found)
+        return _interpolated(lines, found | broken)
 
     def mend_large(self, values: Lines, threads: int = 1) -> Lines:
         """Sorted lines whose mean stands out, replaced by the median of their neighbours (algorithm 5).
 
         The paper finds them by the ratio of transmissions; of line integrals that is a difference.
         """
-        size = _within(self.size_large, len(values))
+        size = within(self.size_large, len(values))
         angles = values.shape[1]
         trim = int(_TRIMMED * angles)
         picked = np.unique(np.linspace(trim, angles - 1 - trim, min(_QUANTILES, angles)).astype(np.intp))
@@ -161,13 +178,13 @@ def _interpolated(lines: Lines, missing: NDArray[np.bool_]) -> Lines:
         return lines
     holes = np.flatnonzero(missing)
     right = np.searchsorted(good, holes)
-    before, after = good[right - 1], good[np.minimum(right, len(good) - 1)]
-    weight = ((holes - before) / np.maximum(after - before, 1)).astype(np.float32)[:, None]
+    before, after = good[np.maximum(right - 1, 0)], good[np.minimum(right, len(good) - 1)]
+    weight = np.where(before < after, (holes - before) / np.maximum(after - before, 1), 0).astype(np.float32)[:, None]
     mended = lines.copy()
     mended[holes] = lines[before] * (1 - weight) + lines[after] * weight
     return mended
 
 
-def _within(size: int, count: int) -> int:
+def within(size: int, count: int) -> int:
     """The window, odd and no wider than there are lines."""
     return min(size | 1, count - 1 + count % 2)

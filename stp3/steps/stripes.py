@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from stp3.kernels.threads import share
 from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
 # Of the detector's width. The paper's 51 and 21 columns suit detectors of 2000; on narrower ones windows as wide
@@ -59,20 +58,16 @@ class StripesAll(Step):
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
-        return 40 * angles * columns
+        from stp3.kernels.stripe_removal import working_bytes
+
+        return working_bytes(angles, columns)
 
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """The sinograms without stripes, each row by itself."""
+        from stp3.kernels.stripe_removal import remove_stripes
         from stp3.kernels.stripes import AllStripes  # brings SciPy, which reading a recipe should not cost
 
         parameters = cls.settle(parameters, slab.data.shape[2])
         method = AllStripes(parameters.snr, parameters.size_large, parameters.size_small)
-        out = slab.target()
-        rows = slab.data.shape[1]
-
-        def remove(row: int) -> None:
-            out[:, row] = method.remove(slab.data[:, row], 1 if rows > 1 else slab.threads)
-
-        share(remove, range(rows), slab.threads)
-        return slab.with_data(out)
+        return slab.with_data(remove_stripes(slab.data, method, slab.target(), slab.threads))

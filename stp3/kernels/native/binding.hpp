@@ -39,5 +39,6 @@ inline void require_length(std::size_t got, std::size_t wanted, const char* name
 void add_gridding(nb::module_& m);
 void add_grey(nb::module_& m);
 void add_profiles(nb::module_& m);
+void add_stripes(nb::module_& m);
 
 }  // namespace stp3

@@ -8,4 +8,5 @@ NB_MODULE(_native, m) {
   stp3::add_gridding(m);
   stp3::add_grey(m);
   stp3::add_profiles(m);
+  stp3::add_stripes(m);
 }

@@ -1,0 +1,337 @@
+// Compiled once for each instruction set, with STP3_INSTRUCTIONS (its name) and STP3_LANES defined.
+#include "stripes.hpp"
+
+#include "sliding_median.hpp"
+
+namespace stp3 {
+namespace STP3_INSTRUCTIONS {
+
+constexpr int L = STP3_LANES, kSmoothed = 11, kTogether = 16, kAhead = 12, kFactors = 8, kSummed = 64;
+constexpr int kAngleBits = 20;  // of a key: above them stand the value's 32 bits, above those the exponent of 1.0
+
+typedef std::int32_t Ints __attribute__((vector_size(4 * L)));
+typedef std::uint32_t Words __attribute__((vector_size(4 * L)));
+typedef std::uint32_t HalfWords __attribute__((vector_size(2 * L)));
+typedef std::uint64_t Longs __attribute__((vector_size(4 * L)));
+typedef float HalfFloats __attribute__((vector_size(2 * L)));
+
+template <class Half, int first, class Whole, int... i>
+inline Half part(Whole v, std::integer_sequence<int, i...>) {
+  return (Half)__builtin_shufflevector(v, v, (first + i)...);
+}
+template <class Half, class Whole>
+inline Half left_half(Whole v) { return part<Half, 0>(v, std::make_integer_sequence<int, L / 2>()); }
+template <class Half, class Whole>
+inline Half right_half(Whole v) { return part<Half, L / 2>(v, std::make_integer_sequence<int, L / 2>()); }
+template <class Half, int... i>
+inline auto joined(Half a, Half b, std::integer_sequence<int, i...>) { return __builtin_shufflevector(a, b, i...); }
+inline Words joined(HalfWords a, HalfWords b) { return joined(a, b, std::make_integer_sequence<int, L>()); }
+inline Floats joined(HalfFloats a, HalfFloats b) { return joined(a, b, std::make_integer_sequence<int, L>()); }
+
+inline Floats magnitude(Floats v) { return (Floats)((Words)v & 0x7fffffffu); }
+
+inline Floats load_some(const float* from, int count) {
+  if (count >= L) return load<L>(from);
+  Floats v = {};
+  for (int s = 0; s < count; s++) v[s] = from[s];
+  return v;
+}
+
+inline void store_some(float* to, Floats v, int count) {
+  if (count >= L) return store<L>(to, v);
+  for (int s = 0; s < count; s++) to[s] = v[s];
+}
+
+// One row's way through the stages, every member of the team on its share of each.
+class StripedRow {
+ public:
+  StripedRow(const StripeTask& task, StripeRoom& room, int row, Team& team, int member)
+      : task_(task), room_(room), team_(team), in_(task.in + row * task.in_row), out_(task.out + row * task.out_row),
+        groups_((task.columns + L - 1) / L), strip_(own<Floats>(member, room.strip)), keys_(own<Doubles>(member, room.keys)),
+        padded_(own<Floats>(member, room.padded)), medians_(own<Floats>(member, room.medians)) {}
+
+  void run() {
+    if (task_.dead) {
+      team_.each((groups_ + kTogether - 1) / kTogether, [this](int some) { measure_variation(some * kTogether); });
+      team_.each(1, [this](int) { find_dead(task_, room_); });
+    }
+    if (task_.weights) return remove_fit();
+    if (!task_.large && task_.size_small <= 1) return team_.each(groups_, [this](int group) { copy(group); });
+    team_.each(groups_, [this](int group) { sort(group); });
+    if (task_.large) {
+      team_.each((room_.quantiles + L - 1) / L, [this](int block) { subtract_medians(block); });
+      team_.each(1, [this](int) { measure_excess(), find_large(task_, room_); });
+    }
+    team_.each((task_.angles + L - 1) / L, [this](int block) { smooth(block); });
+    team_.each(groups_, [this](int group) { unsort(group); });
+  }
+
+ private:
+  template <class T>
+  T* own(int member, std::size_t at) { return reinterpret_cast<T*>(room_.own + member * room_.own_bytes + at); }
+
+  int width(int group) const { return task_.columns - group * L < L ? task_.columns - group * L : L; }
+
+  // Sum over the angles of how far each value is from the mean of its neighbours in angle.
+  void measure_variation(int first) {
+    const int last = first + kTogether < groups_ ? first + kTogether : groups_;
+    Doubles means[2 * kTogether], sums[2 * kTogether] = {};
+    for (int angle = 0; angle < task_.angles; angle++) {
+      const float* line = in_ + angle * task_.in_angle;
+      __builtin_prefetch(in_ + (angle + kAhead) * task_.in_angle + first * L);
+      const float* added = in_ + mirrored(angle + kSmoothed / 2, task_.angles) * task_.in_angle;
+      const float* dropped = in_ + mirrored(angle - kSmoothed / 2 - 1, task_.angles) * task_.in_angle;
+      for (int group = first; group < last; group++) {
+        Doubles* mean = means + 2 * (group - first);
+        if (angle == 0)
+          begin_mean(group, mean);
+        else
+          move_mean(load_some(added + group * L, width(group)), load_some(dropped + group * L, width(group)), mean);
+        const Floats smooth = joined(__builtin_convertvector(mean[0], HalfFloats), __builtin_convertvector(mean[1], HalfFloats));
+        add(magnitude(load_some(line + group * L, width(group)) - smooth), sums + 2 * (group - first));
+      }
+    }
+    for (int group = first; group < last; group++)
+      for (int s = 0; s < L; s++) room_.levels[group * L + s] = sums[2 * (group - first) + s / (L / 2)][s % (L / 2)];
+  }
+
+  void begin_mean(int group, Doubles* mean) {
+    mean[0] = mean[1] = Doubles{};
+    for (int angle = -kSmoothed / 2; angle <= kSmoothed / 2; angle++)
+      add(load_some(in_ + mirrored(angle, task_.angles) * task_.in_angle + group * L, width(group)), mean);
+    mean[0] /= kSmoothed, mean[1] /= kSmoothed;
+  }
+
+  static void move_mean(Floats added, Floats dropped, Doubles* mean) {
+    Doubles change[2] = {};
+    add(added, change);
+    change[0] -= __builtin_convertvector(left_half<HalfFloats>(dropped), Doubles);
+    change[1] -= __builtin_convertvector(right_half<HalfFloats>(dropped), Doubles);
+    mean[0] += change[0] * (1.0 / kSmoothed), mean[1] += change[1] * (1.0 / kSmoothed);
+  }
+
+  static void add(Floats v, Doubles* sums) {
+    sums[0] += __builtin_convertvector(left_half<HalfFloats>(v), Doubles);
+    sums[1] += __builtin_convertvector(right_half<HalfFloats>(v), Doubles);
+  }
+
+  // All angles of a group of columns; dead ones are drawn between their neighbours.
+  void load_strip(int group) {
+    const float* from = in_ + group * L;
+    const int count = width(group);
+    for (int angle = 0; angle < task_.angles; angle++) {
+      const float* line = from + angle * task_.in_angle;
+      __builtin_prefetch(line + kAhead * task_.in_angle);
+      strip_[angle] = load_some(line, count);
+    }
+    if (!task_.dead) return;
+    for (int s = 0; s < count; s++) {
+      const int column = group * L + s, before = room_.before[column], after = room_.after[column];
+      if (before < 0) continue;
+      const float near = room_.weight[column], far = 1 - near;
+      for (int angle = 0; angle < task_.angles; angle++) {
+        const float* line = in_ + angle * task_.in_angle;
+        strip_[angle][s] = line[before] * far + line[after] * near;
+      }
+    }
+  }
+
+  void copy(int group) {
+    load_strip(group);
+    for (int angle = 0; angle < task_.angles; angle++)
+      store_some(out_ + angle * task_.out_angle + group * L, strip_[angle], width(group));
+  }
+
+  void sort(int group) {
+    load_strip(group);
+    if (task_.components) {
+      find_factors(padded_);
+      for (int angle = 0; angle < task_.angles; angle++) strip_[angle] = composed(padded_, angle);
+    }
+    Doubles* other = keys_ + sorting_room(task_.angles);
+    for (int angle = 0; angle < task_.angles; angle++) {
+      const Words bits = (Words)strip_[angle];
+      const Words rising = bits ^ ((Words)((Ints)bits >> 31) | 0x80000000u);  // integers in the order of the floats
+      keys_[angle] = key(left_half<HalfWords>(rising), angle);
+      other[angle] = key(right_half<HalfWords>(rising), angle);
+    }
+    sort_ascending(keys_, task_.angles, Doubles{} + 2);
+    sort_ascending(other, task_.angles, Doubles{} + 2);
+    for (int block = 0; block * L < task_.angles; block++) take_apart(group, block, other);
+  }
+
+  // Doubles between 1 and 2 of the order that equal values have by angle: their minima and maxima sort both together.
+  static Doubles key(HalfWords rising, int angle) {
+    return (Doubles)(__builtin_convertvector(rising, Longs) << kAngleBits | (std::uint64_t(0x3ff) << 52 | std::uint64_t(angle)));
+  }
+
+  void take_apart(int group, int block, const Doubles* other) {
+    Floats values[L];
+    std::uint32_t* order = room_.order + std::size_t(group) * task_.angles * L;
+    for (int i = 0; i < L; i++) {
+      const int rank = block * L + i;
+      values[i] = Floats{};
+      if (rank >= task_.angles) continue;
+      const Longs one = (Longs)keys_[rank], two = (Longs)other[rank];
+      const Words rising = joined(__builtin_convertvector(one >> kAngleBits, HalfWords), __builtin_convertvector(two >> kAngleBits, HalfWords));
+      values[i] = (Floats)(rising ^ (~(Words)((Ints)rising >> 31) | 0x80000000u));
+      const Words angles = joined(__builtin_convertvector(one, HalfWords), __builtin_convertvector(two, HalfWords));
+      store<L>(reinterpret_cast<float*>(order + std::size_t(rank) * L), (Floats)(angles & ((1u << kAngleBits) - 1)));
+    }
+    if (task_.large) pick(group, block, values);
+    transpose<L>(values);
+    Floats* to = place(room_.values, block, group * L);
+    for (int s = 0; s < L; s++) to[s] = values[s];
+  }
+
+  void pick(int group, int block, const Floats* values) {
+    for (int q = 0; q < room_.quantiles; q++) {
+      if (room_.ranks[q] / L != block) continue;
+      float* to = reinterpret_cast<float*>(place(room_.picked, q / L, group * L)) + q % L;
+      for (int s = 0; s < L; s++) to[s * L] = values[room_.ranks[q] % L][s];
+    }
+  }
+
+  Floats* place(float* blocks, int block, int column) const {
+    return reinterpret_cast<Floats*>(blocks) + std::size_t(block) * groups_ * L + column;
+  }
+
+  // The values of a block with half a window more at both ends.
+  void pad(const Floats* block, int size) {
+    const int half = size / 2;
+    for (int i = 0; i < half; i++) padded_[i] = block[mirrored(i - half, task_.columns)];
+    for (int i = 0; i < task_.columns; i++) padded_[half + i] = block[i];
+    for (int i = 0; i < half; i++) padded_[half + task_.columns + i] = block[mirrored(task_.columns + i, task_.columns)];
+  }
+
+  void subtract_medians(int block) {
+    Floats* values = place(room_.picked, block, 0);
+    pad(values, task_.size_large);
+    sliding_medians(padded_, task_.size_large, 0, task_.columns, values, medians_);
+    for (int column = 0; column < task_.columns; column++) values[column] = padded_[task_.size_large / 2 + column] - values[column];
+  }
+
+  void measure_excess() {
+    for (int column = 0; column < task_.columns; column++) {
+      double sum = 0;
+      for (int q = 0; q < room_.quantiles; q++) sum += (*place(room_.picked, q / L, column))[q % L];
+      room_.levels[column] = sum / room_.quantiles;
+    }
+  }
+
+  void smooth(int block) {
+    Floats* values = place(room_.values, block, 0);
+    if (task_.large && room_.any_large) {
+      pad(values, task_.size_large);
+      for (int column = 0; column < task_.columns; column++) {
+        const int start = column;
+        while (column < task_.columns && room_.found[column]) column++;
+        if (start < column) sliding_medians(padded_, task_.size_large, start, column, values + start, medians_);
+      }
+    }
+    if (task_.size_small <= 1) return;
+    pad(values, task_.size_small);
+    sliding_medians(padded_, task_.size_small, 0, task_.columns, values, medians_);
+    if (task_.components)
+      for (int column = 0; column < task_.columns; column++) values[column] -= padded_[task_.size_small / 2 + column];
+  }
+
+  void unsort(int group) {
+    const std::uint32_t* order = room_.order + std::size_t(group) * task_.angles * L;
+    float* strip = reinterpret_cast<float*>(strip_);
+    for (int block = 0; block * L < task_.angles; block++) {
+      Floats values[L];
+      const Floats* from = place(room_.values, block, group * L);
+      for (int s = 0; s < L; s++) values[s] = from[s];
+      transpose<L>(values);
+      const float* value = reinterpret_cast<const float*>(values);
+      const int count = task_.angles - block * L < L ? task_.angles - block * L : L;
+      for (int i = 0; i < count; i++, order += L, value += L)
+        for (int s = 0; s < L; s++) strip[std::size_t(order[s]) * L + s] = value[s];
+    }
+    const int count = width(group);
+    for (int angle = 0; angle < task_.angles; angle++) {
+      Floats v = strip_[angle];
+      if (task_.components) v = load_some(in_ + angle * task_.in_angle + group * L, count) + v;
+      store_some(out_ + angle * task_.out_angle + group * L, v, count);
+    }
+  }
+
+  // Of the strip: sums over the angles with each component, so many of them in registers.
+  void find_factors(Floats* factors) {
+    int component = 0;
+    for (; component + kFactors <= task_.components; component += kFactors) sum_products<kFactors>(component, factors + component);
+    for (; component < task_.components; component++) sum_products<1>(component, factors + component);
+  }
+
+  template <int count>
+  void sum_products(int component, Floats* factors) {
+    for (int c = 0; c < count; c++) factors[c] = Floats{};
+    for (int start = 0; start < task_.angles; start += kSummed) {  // short sums are rounded less
+      const int stop = start + kSummed < task_.angles ? start + kSummed : task_.angles;
+      Floats sums[count] = {};
+      for (int angle = start; angle < stop; angle++) {
+        const float* weights = task_.analysis + std::size_t(angle) * task_.components + component;
+        for (int c = 0; c < count; c++) sums[c] = mul_add(splat<Floats>(weights[c]), strip_[angle], sums[c]);
+      }
+      for (int c = 0; c < count; c++) factors[c] += sums[c];
+    }
+  }
+
+  Floats composed(const Floats* factors, int angle) const {
+    const float* weights = task_.synthesis + std::size_t(angle) * task_.components;
+    Floats sum = {};
+    for (int c = 0; c < task_.components; c++) sum = mul_add(splat<Floats>(weights[c]), factors[c], sum);
+    return sum;
+  }
+
+  // What the fits of the columns have beyond those of their neighbours goes.
+  void remove_fit() {
+    team_.each(groups_, [this](int group) { load_strip(group), find_factors(factors(group)); });
+    team_.each(task_.components, [this](int component) { subtract_smooth(component); });
+    team_.each(groups_, [this](int group) {
+      load_strip(group);
+      for (int angle = 0; angle < task_.angles; angle++)
+        store_some(out_ + angle * task_.out_angle + group * L, strip_[angle] - composed(factors(group), angle), width(group));
+    });
+  }
+
+  Floats* factors(int group) const { return reinterpret_cast<Floats*>(room_.factors) + std::size_t(group) * task_.components; }
+
+  void subtract_smooth(int component) {
+    float* line = reinterpret_cast<float*>(padded_);
+    const auto factor = [&](int column) -> float& {
+      return reinterpret_cast<float*>(factors(column / L) + component)[column % L];
+    };
+    for (int i = 0; i < task_.columns; i++) line[i] = factor(i);
+    for (int i = 0; i < task_.columns; i++) {
+      double sum = double(task_.weights[0]) * line[i];
+      for (int k = 1; k <= task_.reach; k++)
+        sum += task_.weights[k] * (double(line[mirrored(i - k, task_.columns)]) + line[mirrored(i + k, task_.columns)]);
+      factor(i) = float(line[i] - sum);
+    }
+  }
+
+  const StripeTask& task_;
+  StripeRoom& room_;
+  Team& team_;
+  const float* const in_;
+  float* const out_;
+  const int groups_;
+  Floats* const strip_;
+  Doubles* const keys_;
+  Floats *const padded_, *const medians_;
+};
+
+void remove_from_row(const StripeTask& task, StripeRoom& room, int row, Team& team, int member) {
+  StripedRow(task, room, row, team, member).run();
+}
+
+int lanes() { return L; }
+
+// Bytes of keys and of working memory for medians that a thread needs.
+std::size_t key_bytes(int angles) { return 2 * sorting_room(angles) * sizeof(Doubles); }
+std::size_t median_bytes(int size) { return median_room(size) * sizeof(Floats); }
+
+}  // namespace STP3_INSTRUCTIONS
+}  // namespace stp3
