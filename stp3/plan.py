@@ -15,6 +15,8 @@ from stp3.steps.base import AUTO, ScanStep
 
 _SAMPLED_ROWS = 5
 _MAX_SLAB_ROWS = 64
+PROCESS_BYTES = 160 << 20
+"""Python, the libraries and their threads."""
 _LANES = 16  # slices that the compiled kernel reconstructs together at best
 
 
@@ -73,6 +75,7 @@ def resolve(
 ) -> Plan:
     """The plan for all rows, or for `rows`, of a scan within a memory budget (default: a quarter of what is free).
 
+    The budget is for all that the process holds at its peak.
     Measures what needs the whole scan: the rotation axis and the grey range. Raises UsageFault or ScanFault.
     """
     recipe = recipe.settled(scan)
@@ -170,8 +173,9 @@ def slab_height(plan: Plan, memory_bytes: int) -> int:
 
 
 def _fixed_bytes(plan: Plan) -> int:
-    """What the hungriest step needs whatever the slab's height."""
-    return max(use.step.memory_fixed(use.parameters, plan.scan.angles, plan.scan.columns) for use in plan.steps)
+    """What this process needs whatever the slab's height: itself, and what its hungriest step holds."""
+    scan = plan.scan
+    return PROCESS_BYTES + max(use.step.memory_fixed(use.parameters, scan.angles, scan.columns) for use in plan.steps)
 
 
 def _bytes_a_row(plan: Plan) -> float:

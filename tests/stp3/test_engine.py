@@ -10,7 +10,7 @@ import pytest
 
 from stp3.engine import run_slab
 from stp3.errors import ScanFault, UsageFault
-from stp3.plan import Plan, resolve
+from stp3.plan import PROCESS_BYTES, Plan, resolve
 from stp3.preview import Preview
 from stp3.recipe import Recipe
 from stp3.scan import Scan, open_scan
@@ -118,7 +118,7 @@ def test_a_resolved_recipe_has_nothing_left_to_find(practice: Practice) -> None:
 def test_slabs_cover_the_rows_and_fit_the_memory(practice: Practice) -> None:
     scan, truth = practice
     recipe = Recipe.default().with_values({"rotation_axis.column": truth.rotation_axis})
-    fixed = max(use.step.memory_fixed(use.parameters, 120, 96) for use in recipe.running)
+    fixed = PROCESS_BYTES + max(use.step.memory_fixed(use.parameters, 120, 96) for use in recipe.running)
     few = resolve(recipe, scan, memory_bytes=fixed + 40 * 120 * 96 * 4)
     many = resolve(recipe, scan, memory_bytes=1 << 30)
     assert 1 <= few.slab_rows < many.slab_rows == 7
