@@ -30,6 +30,20 @@ def subtract_weighted(
     threads: int,
     instructions: str = "",
 ) -> None: ...
+def correct_counts(
+    counts: NDArray[np.generic],
+    out: NDArray[np.float32],
+    open_beam: bool,
+    dark: NDArray[np.float32],
+    flats: NDArray[np.float32],
+    earlier: NDArray[np.int32],
+    later: NDArray[np.float32],
+    window: int,
+    threshold: float,
+    floor: float,
+    threads: int,
+    instructions: str = "",
+) -> None: ...
 
 class Reconstructor:
     def __init__(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.kernels.threads import pieces, share
+from stp3.kernels.counts import Beam
 from stp3.steps.base import Slab, Step, StepParameters, parameter
+from stp3.steps.one_pass import correct_slab, joined
 
 Frame = NDArray[np.float32]
-_TOGETHER = 32  # projections that a thread corrects at once
 _APART = 1.5  # flats further apart than this, in projections, belong to different groups
 
 
@@ -22,6 +23,7 @@ class FlatField(Step):
     title = "Flat field"
     domain = "projection"
     gives = "transmission"
+    takes_counts = True
 
     class Parameters(StepParameters):
         flats: Literal["interpolate", "all", "before", "after"] = parameter(
@@ -45,24 +47,28 @@ class FlatField(Step):
 
         A scan without flats is taken to hold transmission already.
         """
-        if slab.flats is None or len(slab.flats) == 0:
-            return slab.with_data(np.nan_to_num(slab.data, nan=1.0, posinf=1.0, neginf=1.0))
-        dark = _average(slab.darks, parameters.average) if slab.darks is not None and len(slab.darks) else np.float32(0)
-        times, flats = _flats(slab, parameters)
-        out = np.empty_like(slab.data)
+        return cls.apply_joined(slab, [(cls.name, parameters)])
 
-        def correct(some: slice) -> None:
-            if len(flats) == 1:
-                gain = _gain(flats[0], dark)[None]
-            else:
-                gain = _gain(_at(np.arange(some.start, some.stop, dtype=np.float64), times, flats), dark)
-            part = out[some]
-            np.subtract(slab.data[some], dark, out=part)
-            np.multiply(part, gain, out=part)
-            part[~np.isfinite(part)] = 1
+    @classmethod
+    def joins(cls, uses: Sequence[tuple[str, Any]]) -> int:
+        """Zingers and the logarithm, when they follow, are done while the values are at hand."""
+        return joined(uses)
 
-        share(correct, pieces(len(out), _TOGETHER), slab.threads)
-        return slab.with_data(out)
+    @classmethod
+    def apply_joined(cls, slab: Slab, uses: Sequence[tuple[str, Any]]) -> Slab:
+        """Transmission, or line integrals where the logarithm is among the steps."""
+        return correct_slab(slab, uses, _beam(slab, uses[0][1]))
+
+
+def _beam(slab: Slab, parameters: FlatField.Parameters) -> Beam | None:
+    """What the projections are divided by; None where the scan has no flats."""
+    if slab.flats is None or len(slab.flats) == 0:
+        return None
+    dark = np.zeros(slab.flats.shape[1:], np.float32)
+    if slab.darks is not None and len(slab.darks):
+        dark = _average(slab.darks, parameters.average)
+    times, flats = _flats(slab, parameters)
+    return Beam.drifting(dark, np.stack(flats), times, len(slab.data))
 
 
 def _average(frames: Frame, how: str) -> Frame:
@@ -86,19 +92,3 @@ def _flats(slab: Slab, parameters: FlatField.Parameters) -> tuple[NDArray[np.flo
     groups = np.split(order, np.flatnonzero(np.diff(times[order]) > _APART) + 1)
     moments = np.array([times[group].mean() for group in groups])
     return moments, [_average(slab.flats[group], parameters.average) for group in groups]
-
-
-def _at(moments: NDArray[np.float64], times: NDArray[np.float64], flats: list[Frame]) -> Frame:
-    """The flat of each moment, shape (moments, rows, columns): linear in time, constant outside."""
-    later = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)
-    share_later = np.clip((moments - times[later - 1]) / (times[later] - times[later - 1]), 0, 1).astype(np.float32)
-    stack = np.stack(flats)
-    weight = share_later[:, None, None]
-    return stack[later - 1] * (1 - weight) + stack[later] * weight
-
-
-def _gain(flat: Frame, dark: Frame | np.float32) -> Frame:
-    """1 / (flat - dark); not a number where the flat is not brighter than the dark."""
-    bright = flat - dark
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(bright > 0, 1 / bright, np.float32(np.nan))

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from stp3.kernels.threads import pieces, share
 from stp3.steps.base import Slab, Step, StepParameters, parameter
-
-_TOGETHER = 32
+from stp3.steps.one_pass import correct_slab
 
 
 class MinusLog(Step):
@@ -35,13 +31,4 @@ class MinusLog(Step):
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """Line integrals, without a unit; at most -ln(floor)."""
-        out = slab.target()
-
-        def take(some: slice) -> None:
-            part = out[some]
-            np.fmax(slab.data[some], np.float32(parameters.floor), out=part)
-            np.log(part, out=part)
-            np.negative(part, out=part)
-
-        share(take, pieces(len(out), _TOGETHER), slab.threads)
-        return slab.with_data(out)
+        return correct_slab(slab, [(cls.name, parameters)])

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from stp3.kernels.sliding_median import median_of_frames
-from stp3.kernels.threads import pieces, share
+from stp3.kernels.reconstruction import is_compiled
 from stp3.steps.base import Slab, Step, StepParameters, parameter
-
-_TOGETHER = 32
+from stp3.steps.one_pass import correct_slab, joined
 
 
 class Zingers(Step):
@@ -47,17 +44,19 @@ class Zingers(Step):
 
     @classmethod
     def memory_factor(cls, parameters: Any) -> float:
-        return 3.0
+        return 2.0 if is_compiled() else 3.0
 
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """The projections with outliers replaced; an even size counts as the next odd one."""
-        medians = median_of_frames(slab.data, parameters.size | 1, slab.threads)
+        return correct_slab(slab, [(cls.name, parameters)])
 
-        def choose(some: slice) -> None:
-            data, out = slab.data[some], medians[some]
-            keep = np.abs(data - out) <= parameters.threshold
-            np.copyto(out, data, where=keep)
+    @classmethod
+    def joins(cls, uses: Sequence[tuple[str, Any]]) -> int:
+        """The logarithm, when it follows, is taken while the values are at hand."""
+        return joined(uses)
 
-        share(choose, pieces(len(medians), _TOGETHER), slab.threads)
-        return slab.with_data(medians)
+    @classmethod
+    def apply_joined(cls, slab: Slab, uses: Sequence[tuple[str, Any]]) -> Slab:
+        """The projections after both."""
+        return correct_slab(slab, uses)

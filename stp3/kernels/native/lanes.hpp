@@ -71,6 +71,12 @@ inline Complex<V> times(Complex<V> a, Complex<V> b) {
   return {mul_sub(a.r, b.r, a.i * b.i), mul_add(a.r, b.i, a.i * b.r)};
 }
 
+// One instruction; the second where the two are alike, or one of them is not a number.
+template <class V>
+inline V smaller(V a, V b) { return a < b ? a : b; }
+template <class V>
+inline V larger(V a, V b) { return a > b ? a : b; }
+
 // Which element of two joined vectors goes to place j when blocks of h rows and columns change sides.
 template <int L>
 constexpr int low_source(int h, int j) { return (j & h) ? L + j - h : j; }

@@ -5,6 +5,7 @@
 NB_MODULE(_native, m) {
   m.doc() = "What STP3 computes most of, compiled for several instruction sets.";
   m.def("instruction_sets", &stp3::instruction_sets, "Those of this machine, the fastest first.");
+  stp3::add_counts(m);
   stp3::add_gridding(m);
   stp3::add_grey(m);
   stp3::add_profiles(m);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "counts.hpp"
 #include "gridder.hpp"
 #include "profiles.hpp"
 
@@ -69,6 +70,41 @@ bool check_profiles(int outputs, int terms, int columns) {
   return true;
 }
 
+// One pass over counts of one type, and the same in steps, which must give the same bits.
+template <class T>
+bool check_counts(stp3::CountType type, int columns, int angles, int rows, int flats, int window, int threads) {
+  const std::size_t frame = std::size_t(rows) * columns, all = frame * angles;
+  std::vector<T> counts(all);
+  std::vector<float> dark(frame, 1.f), light(frame * flats), later(angles, 0.25f), out(all), steps(all);
+  std::vector<int> earlier(angles, flats > 1 ? flats - 2 : 0);
+  for (std::size_t i = 0; i < all; i++) counts[i] = T((i * 2654435761u) % 127);
+  for (std::size_t i = 0; i < light.size(); i++) light[i] = flats == 1 ? 0.01f : float(i % 90);
+  const std::ptrdiff_t apart = std::ptrdiff_t(frame);
+  stp3::CountsPass pass{counts.data(), type, apart, columns, angles, rows, columns, out.data(), apart, columns, flats > 0, flats,
+                        dark.data(), light.data(), earlier.data(), later.data(), window, 0.1f, 1e-3f, columns % 2 == 0};
+  stp3::run(pass, threads, "baseline");
+  pass.out = steps.data(), pass.window = 1, pass.floor = 0;
+  stp3::run(pass, 1, "baseline");
+  pass.counts = steps.data(), pass.type = stp3::CountType::f32, pass.open_beam = false, pass.flats = 0, pass.window = window;
+  stp3::run(pass, 1, "baseline");
+  pass.window = 1, pass.floor = 1e-3f;
+  stp3::run(pass, threads, "baseline");
+  if (std::memcmp(out.data(), steps.data(), sizeof(float) * all) == 0) return true;
+  std::printf("%d columns, %d angles, %d rows, %d flats, window %d: steps differ from one pass\n", columns, angles, rows, flats, window);
+  return false;
+}
+
+bool check_all_counts(int columns, int rows, int flats, int window) {
+  const int angles = 1 + columns % 6, threads = 1 + rows % 3;
+  bool good = check_counts<unsigned char>(stp3::CountType::u8, columns, angles, rows, flats, window, threads);
+  good &= check_counts<unsigned short>(stp3::CountType::u16, columns, angles, rows, flats, window, threads);
+  good &= check_counts<short>(stp3::CountType::i16, columns, angles, rows, flats, window, threads);
+  good &= check_counts<unsigned>(stp3::CountType::u32, columns, angles, rows, flats, window, threads);
+  good &= check_counts<int>(stp3::CountType::i32, columns, angles, rows, flats, window, threads);
+  good &= check_counts<float>(stp3::CountType::f32, columns, angles, rows, flats, window, threads);
+  return good & check_counts<double>(stp3::CountType::f64, columns, angles, rows, flats, window, threads);
+}
+
 }  // namespace
 
 int main() {
@@ -82,5 +118,7 @@ int main() {
   for (int columns : {1, 7, 8, 9, 40})
     for (int terms : {1, 5, 128, 130, 300})
       for (int outputs : {1, 6, 7, 13}) good &= check_profiles(outputs, terms, columns);
+  for (int columns : {1, 2, 3, 4, 5, 7, 8, 31, 64, 255, 256, 257, 300})
+    for (int window : {1, 3, 5, 7}) good &= check_all_counts(columns, 1 + (columns + window) % 9, (columns + window) % 4, window);
   return good ? 0 : 1;
 }
