@@ -169,7 +169,7 @@ def slab_height(plan: Plan, memory_bytes: int) -> int:
         )
     if height >= _LANES:
         height -= height % _LANES
-    return min(height, _MAX_SLAB_ROWS, len(plan.rows))
+    return min(height, max(_MAX_SLAB_ROWS, 4 * plan.halo), len(plan.rows))
 
 
 def _fixed_bytes(plan: Plan) -> int:

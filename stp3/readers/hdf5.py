@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
+from stp3.kernels import memory
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx")
 _LINKS = 16  # a chain of links longer than this goes round in a circle
@@ -185,7 +186,7 @@ class H5Frames:
         return self._read(rows, numbers)
 
     def _read(self, rows: range, numbers: NDArray[np.intp]) -> NDArray[Any]:
-        out = np.empty((len(numbers), len(rows), self.shape[2]), self.dtype)
+        out = memory.empty((len(numbers), len(rows), self.shape[2]), self.dtype)
         try:
             with opened(self.place.file) as file:
                 dataset = file[self.place.name]
