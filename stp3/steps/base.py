@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -45,6 +45,7 @@ class Slab:
     A column here stands for `binning` columns of the detector, the first of which is `column_start`.
     `window` is the part of the whole slice that `data` shows after a reconstruction; None stands for all of it.
     `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
+    `on_iteration` hears each iteration of a method that iterates and its relative residual; it may raise to stop.
     """
 
     data: NDArray[np.float32]
@@ -62,6 +63,7 @@ class Slab:
     window: Window | None = None
     threads: int = 1
     may_overwrite: bool = False
+    on_iteration: Callable[[int, float], None] | None = None
 
     @property
     def axes(self) -> NDArray[np.float64]:

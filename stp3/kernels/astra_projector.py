@@ -1,0 +1,64 @@
+"""Projection by the ASTRA toolbox, where its user has installed it: on the GPU where there is one.
+
+ASTRA is GPL-3 and no part of STP3; STP3 works without it and never installs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stp3.errors import UsageFault
+from stp3.kernels.projector import Projector
+
+Real = NDArray[np.float32]
+
+_MISSING = (
+    "The ASTRA toolbox is not installed. Choose the projector stp3, or install ASTRA (it is under the GPL 3): "
+    "pip install astra-toolbox, or with conda: conda install -c astra-toolbox -c nvidia astra-toolbox."
+)
+
+
+class AstraProjector(Projector):
+    """The same as `Projector` by ASTRA's "linear" projector, or "cuda". Raises UsageFault where there is no ASTRA."""
+
+    def __init__(
+        self, theta: NDArray[np.float64], columns: int, axes: NDArray[np.float64] | float, threads: int = 1
+    ) -> None:
+        super().__init__(theta, columns, axes, threads)
+        if not find_spec("astra"):
+            raise UsageFault(_MISSING)
+        self._astra: Any = import_module("astra")
+        self._kind = "cuda" if self._astra.use_cuda() else "linear"
+
+    def forward(self, slices: Real) -> Real:
+        """The sinograms of these slices."""
+        return np.stack([self._run(row, lambda pair, one=one: pair.FP(one)) for row, one in enumerate(slices)])
+
+    def adjoint(self, sinograms: Real) -> Real:
+        """The sinograms smeared back; on the GPU not the exact adjoint, as ASTRA's own methods have it."""
+        return np.stack([self._run(row, lambda pair, one=one: pair.BP(one)) for row, one in enumerate(sinograms)])
+
+    def without_negative_weights(self, sinograms: Real) -> tuple[Projector, Real]:
+        """Itself: ASTRA's weights are lengths."""
+        return self, sinograms
+
+    def _run(self, row: int, work: Any) -> Real:
+        astra, n = self._astra, self.columns
+        picture = astra.create_vol_geom(n, n)
+        beam = astra.create_proj_geom("parallel_vec", n, self._vectors(float(self.axes[row % len(self.axes)])))
+        projector = astra.create_projector(self._kind, beam, picture)
+        try:
+            return np.array(work(astra.OpTomo(projector)), np.float32)
+        finally:
+            astra.projector.delete(projector)
+
+    def _vectors(self, axis: float) -> NDArray[np.float64]:
+        """For each angle: the rays' direction, the detector's centre, and one column's step."""
+        cos, sin = np.cos(self.theta), np.sin(self.theta)
+        centre = (self.columns - 1) / 2 - axis
+        return np.stack([sin, -cos, centre * cos, centre * sin, cos, sin], axis=1)
