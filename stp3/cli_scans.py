@@ -1,4 +1,4 @@
-"""Commands on scans: info, axis, preview, practice."""
+"""Commands on scans: info, axis, stripes, preview, practice."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stp3.scan import Scan
+    from stp3.stripe_methods import StripeTrial
 
 _PRACTICE = """\
   stp3 practice scan.h5 --columns 1024 --rows 64 --angles 900 --faults rings,drift --seed 1
@@ -51,8 +52,19 @@ def add_commands(commands: Commands) -> None:
         "  stp3 axis scan.h5\n  stp3 preview scan.h5 --row 10 --set rotation_axis.column=511.5 -o slice.tif",
     )  # fmt: skip
     add_scan(axis)
+    _add_stripes(commands)
     _add_preview(commands)
     _add_practice(commands)
+
+
+def _add_stripes(commands: Commands) -> None:
+    stripes = add_command(
+        commands, "stripes", _stripes, "try the methods against rings on one slice, the best first",
+        "  stp3 stripes scan.h5 --row 10\n  stp3 stripes scan.h5 --row 10 --recipe recipe.yaml --json",
+    )  # fmt: skip
+    add_scan(stripes)
+    stripes.add_argument("--row", type=int, required=True, help="the detector row, counted from 0")
+    add_recipe(stripes)
 
 
 def _add_preview(commands: Commands) -> None:
@@ -140,6 +152,48 @@ def _axis(arguments: argparse.Namespace) -> int:
         *((name, f"{value:.2f}") for name, value in report.methods.items()),
     ])  # fmt: skip
     return show(arguments, content, lines)
+
+
+def _stripes(arguments: argparse.Namespace) -> int:
+    from stp3.scan import open_scan
+    from stp3.stripe_methods import suggest_stripe_method, with_stripe_steps
+
+    recipe = recipe_of(arguments)
+    report = suggest_stripe_method(open_scan(arguments.scan), recipe, [arguments.row], threads=_threads())
+    content = {
+        "rows": list(report.rows),
+        "rings_share": report.rings_share,
+        "trials": [_about_trial(trial) for trial in report.trials],
+        "recipe": with_stripe_steps(recipe, report.best.uses).as_dict(),
+    }
+    rows = [
+        (f"{100 * trial.rings_left:.0f} %", f"{100 * trial.loss.detail:.1f} %", f"{100 * trial.loss.shades:.1f} %",
+         f"{trial.seconds:.1f} s", _in_words(trial))
+        for trial in report.trials
+    ]  # fmt: skip
+    heads = ("rings left", "detail lost", "shades changed", "took", "steps")
+    said = f"rings are {100 * report.rings_share:.1f} % as strong as the sample's detail; the best removal comes first"
+    return show(arguments, content, [said, *table([heads, *rows])])
+
+
+def _about_trial(trial: StripeTrial) -> dict[str, Any]:
+    return {
+        "steps": [use.as_dict() for use in trial.uses],
+        "rings_left": trial.rings_left,
+        "detail_lost": trial.loss.detail,
+        "shades_changed": trial.loss.shades,
+        "disturbance": trial.disturbance,
+        "seconds": round(trial.seconds, 3),
+    }
+
+
+def _in_words(trial: StripeTrial) -> str:
+    """The steps as --set and recipes name them, with what differs from their defaults."""
+    named = [
+        " ".join([use.name, *(f"{name}={value}" for name, value in use.as_dict().items() if name != "step")])
+        for use in trial.uses
+    ]
+    return " + ".join(named) or trial.title
 
 
 def _preview(arguments: argparse.Namespace) -> int:
