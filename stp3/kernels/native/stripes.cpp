@@ -13,22 +13,18 @@ typedef std::int32_t Ints __attribute__((vector_size(4 * L)));
 typedef std::uint32_t Words __attribute__((vector_size(4 * L)));
 typedef std::uint32_t HalfWords __attribute__((vector_size(2 * L)));
 typedef std::uint64_t Longs __attribute__((vector_size(4 * L)));
+typedef std::int32_t HalfInts __attribute__((vector_size(2 * L)));
 typedef float HalfFloats __attribute__((vector_size(2 * L)));
 
-template <class Half, int first, class Whole, int... i>
-inline Half part(Whole v, std::integer_sequence<int, i...>) {
-  return (Half)__builtin_shufflevector(v, v, (first + i)...);
+template <class Half>
+inline Half load_half(const float* from) {
+  Half v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
 }
-template <class Half, class Whole>
-inline Half left_half(Whole v) { return part<Half, 0>(v, std::make_integer_sequence<int, L / 2>()); }
-template <class Half, class Whole>
-inline Half right_half(Whole v) { return part<Half, L / 2>(v, std::make_integer_sequence<int, L / 2>()); }
 template <class Half, int... i>
 inline auto joined(Half a, Half b, std::integer_sequence<int, i...>) { return __builtin_shufflevector(a, b, i...); }
 inline Words joined(HalfWords a, HalfWords b) { return joined(a, b, std::make_integer_sequence<int, L>()); }
-inline Floats joined(HalfFloats a, HalfFloats b) { return joined(a, b, std::make_integer_sequence<int, L>()); }
-
-inline Floats magnitude(Floats v) { return (Floats)((Words)v & 0x7fffffffu); }
 
 inline Floats load_some(const float* from, int count) {
   if (count >= L) return load<L>(from);
@@ -72,47 +68,43 @@ class StripedRow {
 
   int width(int group) const { return task_.columns - group * L < L ? task_.columns - group * L : L; }
 
-  // Sum over the angles of how far each value is from the mean of its neighbours in angle.
+  // Sum over the angles of how far each value is from the mean of its neighbours in angle. The last columns are of
+  // no group of their own: they are looked at through a copy.
   void measure_variation(int first) {
     const int last = first + kTogether < groups_ ? first + kTogether : groups_;
-    Doubles means[2 * kTogether], sums[2 * kTogether] = {};
+    const int halves = 2 * (last - first), column = first * L;
+    Doubles means[2 * kTogether] = {}, sums[2 * kTogether] = {};
+    float lines[3][kTogether * L];
+    for (int angle = -kSmoothed / 2; angle <= kSmoothed / 2; angle++) {
+      const float* line = some_line(angle, column, halves, lines[0]);
+      for (int i = 0; i < halves; i++) means[i] += half_line(line, i);
+    }
+    for (int i = 0; i < halves; i++) means[i] /= kSmoothed;
     for (int angle = 0; angle < task_.angles; angle++) {
-      const float* line = in_ + angle * task_.in_angle;
-      __builtin_prefetch(in_ + (angle + kAhead) * task_.in_angle + first * L);
-      const float* added = in_ + mirrored(angle + kSmoothed / 2, task_.angles) * task_.in_angle;
-      const float* dropped = in_ + mirrored(angle - kSmoothed / 2 - 1, task_.angles) * task_.in_angle;
-      for (int group = first; group < last; group++) {
-        Doubles* mean = means + 2 * (group - first);
-        if (angle == 0)
-          begin_mean(group, mean);
-        else
-          move_mean(load_some(added + group * L, width(group)), load_some(dropped + group * L, width(group)), mean);
-        const Floats smooth = joined(__builtin_convertvector(mean[0], HalfFloats), __builtin_convertvector(mean[1], HalfFloats));
-        add(magnitude(load_some(line + group * L, width(group)) - smooth), sums + 2 * (group - first));
+      __builtin_prefetch(in_ + (angle + kAhead) * task_.in_angle + column);
+      const float* line = some_line(angle, column, halves, lines[0]);
+      const float* added = some_line(angle + kSmoothed / 2, column, halves, lines[1]);
+      const float* dropped = some_line(angle - kSmoothed / 2 - 1, column, halves, lines[2]);
+      for (int i = 0; i < halves; i++) {
+        if (angle) means[i] += (half_line(added, i) - half_line(dropped, i)) * (1.0 / kSmoothed);
+        const HalfFloats away = load_half<HalfFloats>(line + i * (L / 2)) - __builtin_convertvector(means[i], HalfFloats);
+        sums[i] += __builtin_convertvector((HalfFloats)((HalfWords)away & 0x7fffffffu), Doubles);
       }
     }
-    for (int group = first; group < last; group++)
-      for (int s = 0; s < L; s++) room_.levels[group * L + s] = sums[2 * (group - first) + s / (L / 2)][s % (L / 2)];
+    for (int i = 0; i < halves; i++)
+      for (int s = 0; s < L / 2; s++) room_.levels[column + i * (L / 2) + s] = sums[i][s];
   }
 
-  void begin_mean(int group, Doubles* mean) {
-    mean[0] = mean[1] = Doubles{};
-    for (int angle = -kSmoothed / 2; angle <= kSmoothed / 2; angle++)
-      add(load_some(in_ + mirrored(angle, task_.angles) * task_.in_angle + group * L, width(group)), mean);
-    mean[0] /= kSmoothed, mean[1] /= kSmoothed;
+  static Doubles half_line(const float* line, int half) {
+    return __builtin_convertvector(load_half<HalfFloats>(line + half * (L / 2)), Doubles);
   }
 
-  static void move_mean(Floats added, Floats dropped, Doubles* mean) {
-    Doubles change[2] = {};
-    add(added, change);
-    change[0] -= __builtin_convertvector(left_half<HalfFloats>(dropped), Doubles);
-    change[1] -= __builtin_convertvector(right_half<HalfFloats>(dropped), Doubles);
-    mean[0] += change[0] * (1.0 / kSmoothed), mean[1] += change[1] * (1.0 / kSmoothed);
-  }
-
-  static void add(Floats v, Doubles* sums) {
-    sums[0] += __builtin_convertvector(left_half<HalfFloats>(v), Doubles);
-    sums[1] += __builtin_convertvector(right_half<HalfFloats>(v), Doubles);
+  // Some columns of an angle, mirrored beyond the ends; a copy of them where the detector ends before their vectors.
+  const float* some_line(int angle, int column, int halves, float* copy) const {
+    const float* line = in_ + mirrored(angle, task_.angles) * task_.in_angle + column;
+    if (column + halves * (L / 2) <= task_.columns) return line;
+    for (int i = 0; i < halves * (L / 2); i++) copy[i] = column + i < task_.columns ? line[i] : 0.f;
+    return copy;
   }
 
   // All angles of a group of columns; dead ones are drawn between their neighbours.
@@ -150,10 +142,9 @@ class StripedRow {
     }
     Doubles* other = keys_ + sorting_room(task_.angles);
     for (int angle = 0; angle < task_.angles; angle++) {
-      const Words bits = (Words)strip_[angle];
-      const Words rising = bits ^ ((Words)((Ints)bits >> 31) | 0x80000000u);  // integers in the order of the floats
-      keys_[angle] = key(left_half<HalfWords>(rising), angle);
-      other[angle] = key(right_half<HalfWords>(rising), angle);
+      const float* line = reinterpret_cast<const float*>(strip_ + angle);
+      keys_[angle] = key(load_half<HalfWords>(line), angle);
+      other[angle] = key(load_half<HalfWords>(line + L / 2), angle);
     }
     sort_ascending(keys_, task_.angles, Doubles{} + 2);
     sort_ascending(other, task_.angles, Doubles{} + 2);
@@ -161,17 +152,18 @@ class StripedRow {
   }
 
   // Doubles between 1 and 2 of the order that equal values have by angle: their minima and maxima sort both together.
-  static Doubles key(HalfWords rising, int angle) {
+  static Doubles key(HalfWords bits, int angle) {
+    const HalfWords rising = bits ^ ((HalfWords)((HalfInts)bits >> 31) | 0x80000000u);  // integers in the floats' order
     return (Doubles)(__builtin_convertvector(rising, Longs) << kAngleBits | (std::uint64_t(0x3ff) << 52 | std::uint64_t(angle)));
   }
 
   void take_apart(int group, int block, const Doubles* other) {
     Floats values[L];
     std::uint32_t* order = room_.order + std::size_t(group) * task_.angles * L;
-    for (int i = 0; i < L; i++) {
+    const int count = task_.angles - block * L < L ? task_.angles - block * L : L;
+    for (int i = count; i < L; i++) values[i] = Floats{};
+    for (int i = 0; i < count; i++) {
       const int rank = block * L + i;
-      values[i] = Floats{};
-      if (rank >= task_.angles) continue;
       const Longs one = (Longs)keys_[rank], two = (Longs)other[rank];
       const Words rising = joined(__builtin_convertvector(one >> kAngleBits, HalfWords), __builtin_convertvector(two >> kAngleBits, HalfWords));
       values[i] = (Floats)(rising ^ (~(Words)((Ints)rising >> 31) | 0x80000000u));
@@ -237,6 +229,21 @@ class StripedRow {
   }
 
   void unsort(int group) {
+    put_back(group);
+    const int count = width(group);
+    float* to = out_ + group * L;
+    // lines that are not read again soon need not be fetched first
+    const bool whole = count == L && std::uintptr_t(to) % sizeof(Floats) == 0 && task_.out_angle % L == 0;
+    for (int angle = 0; angle < task_.angles; angle++, to += task_.out_angle) {
+      Floats v = strip_[angle];
+      if (task_.components) v += load_some(in_ + angle * task_.in_angle + group * L, count);
+      whole ? stream(to, v) : store_some(to, v, count);
+    }
+    finish_streams();
+  }
+
+  // Each value of a group of columns at its angle.
+  void put_back(int group) {
     const std::uint32_t* order = room_.order + std::size_t(group) * task_.angles * L;
     float* strip = reinterpret_cast<float*>(strip_);
     for (int block = 0; block * L < task_.angles; block++) {
@@ -248,12 +255,6 @@ class StripedRow {
       const int count = task_.angles - block * L < L ? task_.angles - block * L : L;
       for (int i = 0; i < count; i++, order += L, value += L)
         for (int s = 0; s < L; s++) strip[std::size_t(order[s]) * L + s] = value[s];
-    }
-    const int count = width(group);
-    for (int angle = 0; angle < task_.angles; angle++) {
-      Floats v = strip_[angle];
-      if (task_.components) v = load_some(in_ + angle * task_.in_angle + group * L, count) + v;
-      store_some(out_ + angle * task_.out_angle + group * L, v, count);
     }
   }
 
