@@ -85,9 +85,9 @@ class StripeRemover:
         snr: float = 3.0,
         size_large: int = 1,
         size_small: int = 1,
-        analysis: NDArray[np.float32] | None = None,
-        synthesis: NDArray[np.float32] | None = None,
-        weights: NDArray[np.float32] | None = None,
+        analysis: NDArray[np.float64] | None = None,
+        synthesis: NDArray[np.float64] | None = None,
+        weights: NDArray[np.float64] | None = None,
         instructions: str = "",
     ) -> None: ...
     def working_bytes(self, threads: int) -> int: ...

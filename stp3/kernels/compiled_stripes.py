@@ -1,4 +1,4 @@
-"""Stripe removal by the compiled kernel: the method of `stripes`, a whole slab in one call.
+"""Stripe removal by the compiled kernel: the methods of `stripes` and `stripe_trends`, a whole slab in one call.
 
 The C++ is in `native/`. The lanes of a vector are columns while lines are sorted, and ranks of the sorted lines while
 medians slide over the columns. Rows go to threads one by one; rows too few for that are shared by all threads.
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from stp3.errors import UsageFault
 from stp3.kernels import memory
 from stp3.kernels._native import StripeRemover
-from stp3.kernels.stripes import AllStripes, within
+from stp3.kernels.stripe_trends import StripeMethod, settings
 
 
 def remove(
     sinograms: NDArray[np.float32],
-    method: AllStripes,
+    method: StripeMethod,
     out: NDArray[np.float32],
     threads: int = 1,
     instructions: str = "",
@@ -31,17 +31,7 @@ def remove(
         raise UsageFault(f"sinograms must have the axes (angles, rows, columns), got {sinograms.ndim} axes.")
     angles, rows, columns = sinograms.shape
     try:
-        remover = StripeRemover(
-            angles,
-            rows,
-            columns,
-            dead=method.dead,
-            large=method.large,
-            snr=method.snr,
-            size_large=within(method.size_large, columns),
-            size_small=within(method.size_small, columns),
-            instructions=instructions,
-        )
+        remover = StripeRemover(angles, rows, columns, instructions=instructions, **settings(method, angles, columns))
         room = memory.empty((remover.working_bytes(threads),), np.uint8)
         remover.remove(sinograms, out, room, threads)
     except ValueError as error:

@@ -12,15 +12,16 @@ from stp3.kernels.reconstruction import is_compiled
 from stp3.kernels.threads import share
 
 if TYPE_CHECKING:
-    from stp3.kernels.stripes import AllStripes
+    from stp3.kernels.stripe_trends import StripeMethod
 
 
 def remove_stripes(
-    sinograms: NDArray[np.float32], method: AllStripes, out: NDArray[np.float32], threads: int = 1
+    sinograms: NDArray[np.float32], method: StripeMethod, out: NDArray[np.float32], threads: int = 1
 ) -> NDArray[np.float32]:
     """`out`, which may be `sinograms`: these, float32 (angles, rows, columns), without stripes, each row by itself.
 
-    Both means agree bit for bit but for the sign of zeros, where detection is not decided by the last bit of a sum.
+    Both means agree bit for bit in what is sorted (but for the sign of zeros, and where the last bit of a sum decides
+    whether a column stands out), to 1e-5 of the range in what varies slowly.
     """
     if is_compiled():
         from stp3.kernels.compiled_stripes import remove

@@ -1,8 +1,8 @@
-"""Removal of stripes, which the reconstruction would turn into rings."""
+"""Removal of stripes, which the reconstruction would turn into rings, by sorting the columns of the sinogram."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,49 +12,63 @@ from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 # as those reach across the sample and shade its rim.
 _LARGE, _SMALL = 1 / 40, 1 / 100
 
+Large = Annotated[int, Field(ge=1, le=301)] | Literal["auto"]
+Small = Annotated[int, Field(ge=1, le=101)] | Literal["auto"]
 
-class StripesAll(Step):
-    """Removes dead, large and small stripes by sorting."""
 
-    name = "stripes_all"
-    title = "Remove rings"
+def _snr() -> Any:
+    return parameter(
+        3.0,
+        "How far a detector column must stand out to count as dead or as a large stripe. Lower finds fainter rings, "
+        "but may take features of the sample for rings.",
+        title="Detection threshold",
+        ge=1.1,
+        le=30.0,
+    )
+
+
+def _size_large() -> Any:
+    return parameter(
+        AUTO,
+        "Median window against large stripes, 1 to 301: over twice as wide as the widest band of rings. Auto takes a "
+        "fortieth of the detector.",
+        title="Large stripes",
+        unit="columns",
+    )
+
+
+def size_small() -> Any:
+    """The median window against small stripes, as a parameter."""
+    return parameter(
+        AUTO,
+        "Median window against small stripes, 1 to 101: over twice as wide as the ring lines. Wider removes wider "
+        "rings and blurs along them; 1 leaves small stripes alone. Auto takes a hundredth of the detector.",
+        title="Small stripes",
+        unit="columns",
+    )
+
+
+class StripeStep(Step):
+    """A step that removes stripes, each row by itself, by a method of `stp3.kernels.stripes` or `stripe_trends`."""
+
     domain = "sinogram"
     paper = "Vo, Atwood & Drakopoulos, Opt. Express 26:28396 (2018)"
+    shares: ClassVar[dict[str, tuple[float, int]]] = {"size_large": (_LARGE, 5), "size_small": (_SMALL, 3)}
+    """What "auto" is of the detector's width, and at least."""
 
-    class Parameters(StepParameters):
-        snr: float = parameter(
-            3.0,
-            "How far a detector column must stand out to count as dead or as a large stripe. Lower finds fainter "
-            "rings, but may take features of the sample for rings.",
-            title="Detection threshold",
-            ge=1.1,
-            le=30.0,
-        )
-        size_large: Annotated[int, Field(ge=1, le=301)] | Literal["auto"] = parameter(
-            AUTO,
-            "Median window against large stripes, 1 to 301: over twice as wide as the widest band of rings. "
-            "Auto takes a fortieth of the detector.",
-            title="Large stripes",
-            unit="columns",
-        )
-        size_small: Annotated[int, Field(ge=1, le=101)] | Literal["auto"] = parameter(
-            AUTO,
-            "Median window against small stripes, 1 to 101: over twice as wide as the ring lines. Wider removes wider "
-            "rings and blurs along them; 1 leaves small stripes alone. Auto takes a hundredth of the detector.",
-            title="Small stripes",
-            unit="columns",
-        )
+    @classmethod
+    def method(cls, parameters: Any) -> Any:
+        """The method of settled parameters. It brings SciPy, which reading a recipe should not cost."""
+        raise NotImplementedError
 
     @classmethod
     def settle(cls, parameters: Any, columns: int) -> Any:
-        auto = {"size_large": max(int(columns * _LARGE) | 1, 5), "size_small": max(int(columns * _SMALL) | 1, 3)}
-        return parameters.model_copy(
-            update={name: size for name, size in auto.items() if getattr(parameters, name) == AUTO}
-        )
-
-    @classmethod
-    def memory_factor(cls, parameters: Any) -> float:
-        return 2.0
+        auto = {
+            name: max(int(columns * share) | 1, least)
+            for name, (share, least) in cls.shares.items()
+            if getattr(parameters, name, None) == AUTO
+        }
+        return parameters.model_copy(update=auto)
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
@@ -66,8 +80,74 @@ class StripesAll(Step):
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """The sinograms without stripes, each row by itself."""
         from stp3.kernels.stripe_removal import remove_stripes
-        from stp3.kernels.stripes import AllStripes  # brings SciPy, which reading a recipe should not cost
 
-        parameters = cls.settle(parameters, slab.data.shape[2])
-        method = AllStripes(parameters.snr, parameters.size_large, parameters.size_small)
+        method = cls.method(cls.settle(parameters, slab.data.shape[2]))
         return slab.with_data(remove_stripes(slab.data, method, slab.target(), slab.threads))
+
+
+class StripesAll(StripeStep):
+    """Removes dead, large and small stripes by sorting."""
+
+    name = "stripes_all"
+    title = "Remove rings"
+
+    class Parameters(StepParameters):
+        snr: float = _snr()
+        size_large: Large = _size_large()
+        size_small: Small = size_small()
+
+    @classmethod
+    def method(cls, parameters: Any) -> Any:
+        from stp3.kernels.stripes import AllStripes
+
+        return AllStripes(parameters.snr, parameters.size_large, parameters.size_small)
+
+
+class StripesSorting(StripeStep):
+    """Removes small stripes: the sorted values of neighbouring columns should be alike (algorithm 3)."""
+
+    name = "stripes_sorting"
+    title = "Remove rings: fine ones"
+
+    class Parameters(StepParameters):
+        size_small: Small = size_small()
+
+    @classmethod
+    def method(cls, parameters: Any) -> Any:
+        from stp3.kernels.stripes import AllStripes
+
+        return AllStripes(size_small=parameters.size_small, dead=False, large=False)
+
+
+class StripesLarge(StripeStep):
+    """Finds bands of columns too bright or too dark and takes their values from the neighbours (algorithm 5)."""
+
+    name = "stripes_large"
+    title = "Remove rings: broad bands"
+
+    class Parameters(StepParameters):
+        snr: float = _snr()
+        size_large: Large = _size_large()
+
+    @classmethod
+    def method(cls, parameters: Any) -> Any:
+        from stp3.kernels.stripes import AllStripes
+
+        return AllStripes(parameters.snr, parameters.size_large, 1, dead=False)
+
+
+class StripesDead(StripeStep):
+    """Finds columns that do not answer or that flicker and draws them between their neighbours (algorithm 6)."""
+
+    name = "stripes_dead"
+    title = "Remove rings: dead columns"
+
+    class Parameters(StepParameters):
+        snr: float = _snr()
+        size_large: Large = _size_large()
+
+    @classmethod
+    def method(cls, parameters: Any) -> Any:
+        from stp3.kernels.stripes import AllStripes
+
+        return AllStripes(parameters.snr, parameters.size_large, 1, large=False)

@@ -38,7 +38,7 @@ class Shelf {  // hands out memory line by line, or only adds it up
 };
 
 // The room of a team; `bytes` becomes its size.
-StripeRoom lay_out(const StripeTask& task, char* start, int members, const std::string& set, std::size_t& bytes) {
+StripeRoom lay_out(const StripeTask& task, char* start, int members, [[maybe_unused]] const std::string& set, std::size_t& bytes) {
   const std::size_t lanes = STP3_DISPATCH(set, lanes()), angles = task.angles;
   const std::size_t groups = (task.columns + lanes - 1) / lanes, columns = groups * lanes;
   const std::size_t ranks = (angles + lanes - 1) / lanes * lanes, size = std::max(task.size_large, task.size_small);
@@ -48,7 +48,7 @@ StripeRoom lay_out(const StripeTask& task, char* start, int members, const std::
   room.values = shelf.take<float>(sorts ? ranks * columns : 0);
   room.order = shelf.take<std::uint32_t>(sorts ? angles * columns : 0);
   room.picked = shelf.take<float>(task.large ? kQuantiles * columns : 0);
-  room.factors = shelf.take<float>(task.weights ? task.components * columns : 0);
+  room.factors = shelf.take<double>(task.weights ? task.components * columns : 0);
   room.levels = shelf.take<double>(columns);
   room.before = shelf.take<int>(columns);
   room.after = shelf.take<int>(columns);
@@ -57,7 +57,7 @@ StripeRoom lay_out(const StripeTask& task, char* start, int members, const std::
   Shelf own(nullptr);
   room.strip = own.bytes(), own.take<float>(angles * lanes);
   room.keys = own.bytes(), own.take<char>(sorts ? STP3_DISPATCH(set, key_bytes(task.angles)) : 0);
-  room.padded = own.bytes(), own.take<float>(std::max(columns + size + kSpare, std::size_t(task.components)) * lanes);
+  room.padded = own.bytes(), own.take<float>(std::max(columns + size + kSpare, 2 * std::size_t(task.components)) * lanes);
   room.medians = own.bytes(), own.take<char>(STP3_DISPATCH(set, median_bytes(int(size))));
   room.own_bytes = own.bytes();
   room.own = shelf.take<char>(members * room.own_bytes);
@@ -102,7 +102,7 @@ std::size_t stripe_bytes(const StripeTask& task, int threads, const std::string&
   return std::max(together, std::min(threads, task.rows) * alone);
 }
 
-void remove_stripes(const StripeTask& task, void* memory, int threads, const std::string& set) {
+void remove_stripes(const StripeTask& task, void* memory, int threads, [[maybe_unused]] const std::string& set) {
   const int alone = threads > 1 ? task.rows / threads * threads : 0;  // rows that keep every thread busy on its own
   std::size_t bytes;
   lay_out(task, nullptr, 1, set, bytes);

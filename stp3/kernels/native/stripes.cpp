@@ -6,7 +6,7 @@
 namespace stp3 {
 namespace STP3_INSTRUCTIONS {
 
-constexpr int L = STP3_LANES, kSmoothed = 11, kTogether = 16, kAhead = 12, kFactors = 8, kSummed = 64;
+constexpr int L = STP3_LANES, kSmoothed = 11, kTogether = 16, kAhead = 12, kFactors = 8;
 constexpr int kAngleBits = 20;  // of a key: above them stand the value's 32 bits, above those the exponent of 1.0
 
 typedef std::int32_t Ints __attribute__((vector_size(4 * L)));
@@ -25,6 +25,16 @@ inline Half load_half(const float* from) {
 template <class Half, int... i>
 inline auto joined(Half a, Half b, std::integer_sequence<int, i...>) { return __builtin_shufflevector(a, b, i...); }
 inline Words joined(HalfWords a, HalfWords b) { return joined(a, b, std::make_integer_sequence<int, L>()); }
+
+inline Doubles add_product(double weight, Doubles v, Doubles sum) {
+#if STP3_LANES == 16 && defined(__AVX512F__)
+  return _mm512_fmadd_pd(_mm512_set1_pd(weight), v, sum);
+#elif STP3_LANES == 8 && defined(__FMA__)
+  return _mm256_fmadd_pd(_mm256_set1_pd(weight), v, sum);
+#else
+  return weight * v + sum;
+#endif
+}
 
 inline Floats load_some(const float* from, int count) {
   if (count >= L) return load<L>(from);
@@ -137,8 +147,9 @@ class StripedRow {
   void sort(int group) {
     load_strip(group);
     if (task_.components) {
-      find_factors(padded_);
-      for (int angle = 0; angle < task_.angles; angle++) strip_[angle] = composed(padded_, angle);
+      Doubles* factors = reinterpret_cast<Doubles*>(padded_);
+      find_factors(factors);
+      for (int angle = 0; angle < task_.angles; angle++) store_composed(factors, angle, reinterpret_cast<float*>(strip_ + angle));
     }
     Doubles* other = keys_ + sorting_room(task_.angles);
     for (int angle = 0; angle < task_.angles; angle++) {
@@ -258,32 +269,39 @@ class StripedRow {
     }
   }
 
-  // Of the strip: sums over the angles with each component, so many of them in registers.
-  void find_factors(Floats* factors) {
+  // Of the strip: sums over the angles with each component, so many of them in registers. [component][half].
+  void find_factors(Doubles* factors) {
     int component = 0;
-    for (; component + kFactors <= task_.components; component += kFactors) sum_products<kFactors>(component, factors + component);
-    for (; component < task_.components; component++) sum_products<1>(component, factors + component);
+    for (; component + kFactors <= task_.components; component += kFactors) sum_products<kFactors>(component, factors + 2 * component);
+    for (; component < task_.components; component++) sum_products<1>(component, factors + 2 * component);
   }
 
   template <int count>
-  void sum_products(int component, Floats* factors) {
-    for (int c = 0; c < count; c++) factors[c] = Floats{};
-    for (int start = 0; start < task_.angles; start += kSummed) {  // short sums are rounded less
-      const int stop = start + kSummed < task_.angles ? start + kSummed : task_.angles;
-      Floats sums[count] = {};
-      for (int angle = start; angle < stop; angle++) {
-        const float* weights = task_.analysis + std::size_t(angle) * task_.components + component;
-        for (int c = 0; c < count; c++) sums[c] = mul_add(splat<Floats>(weights[c]), strip_[angle], sums[c]);
+  void sum_products(int component, Doubles* factors) {
+    Doubles sums[2 * count] = {};
+    for (int angle = 0; angle < task_.angles; angle++) {
+      const float* line = reinterpret_cast<const float*>(strip_ + angle);
+      const Doubles left = half_line(line, 0), right = half_line(line, 1);
+      const double* weights = task_.analysis + std::size_t(angle) * task_.components + component;
+#pragma GCC unroll 8
+      for (int c = 0; c < count; c++) {
+        sums[2 * c] = add_product(weights[c], left, sums[2 * c]);
+        sums[2 * c + 1] = add_product(weights[c], right, sums[2 * c + 1]);
       }
-      for (int c = 0; c < count; c++) factors[c] += sums[c];
     }
+    for (int c = 0; c < 2 * count; c++) factors[c] = sums[c];
   }
 
-  Floats composed(const Floats* factors, int angle) const {
-    const float* weights = task_.synthesis + std::size_t(angle) * task_.components;
-    Floats sum = {};
-    for (int c = 0; c < task_.components; c++) sum = mul_add(splat<Floats>(weights[c]), factors[c], sum);
-    return sum;
+  // What the components stand for at an angle. Rounded from doubles: where a line is constant, so is this.
+  void store_composed(const Doubles* factors, int angle, float* to) const {
+    const double* weights = task_.synthesis + std::size_t(angle) * task_.components;
+    Doubles left = {}, right = {};
+    for (int c = 0; c < task_.components; c++) {
+      left = add_product(weights[c], factors[2 * c], left);
+      right = add_product(weights[c], factors[2 * c + 1], right);
+    }
+    const HalfFloats halves[] = {__builtin_convertvector(left, HalfFloats), __builtin_convertvector(right, HalfFloats)};
+    std::memcpy(to, halves, sizeof halves);
   }
 
   // What the fits of the columns have beyond those of their neighbours goes.
@@ -292,24 +310,27 @@ class StripedRow {
     team_.each(task_.components, [this](int component) { subtract_smooth(component); });
     team_.each(groups_, [this](int group) {
       load_strip(group);
-      for (int angle = 0; angle < task_.angles; angle++)
-        store_some(out_ + angle * task_.out_angle + group * L, strip_[angle] - composed(factors(group), angle), width(group));
+      alignas(Floats) float beyond[L];
+      for (int angle = 0; angle < task_.angles; angle++) {
+        store_composed(factors(group), angle, beyond);
+        store_some(out_ + angle * task_.out_angle + group * L, strip_[angle] - load<L>(beyond), width(group));
+      }
     });
   }
 
-  Floats* factors(int group) const { return reinterpret_cast<Floats*>(room_.factors) + std::size_t(group) * task_.components; }
+  Doubles* factors(int group) const { return reinterpret_cast<Doubles*>(room_.factors) + std::size_t(group) * task_.components * 2; }
 
   void subtract_smooth(int component) {
-    float* line = reinterpret_cast<float*>(padded_);
-    const auto factor = [&](int column) -> float& {
-      return reinterpret_cast<float*>(factors(column / L) + component)[column % L];
+    double* line = reinterpret_cast<double*>(padded_);
+    const auto factor = [&](int column) -> double& {
+      return reinterpret_cast<double*>(factors(column / L) + 2 * component)[column % L];
     };
     for (int i = 0; i < task_.columns; i++) line[i] = factor(i);
     for (int i = 0; i < task_.columns; i++) {
-      double sum = double(task_.weights[0]) * line[i];
+      double sum = task_.weights[0] * line[i];
       for (int k = 1; k <= task_.reach; k++)
-        sum += task_.weights[k] * (double(line[mirrored(i - k, task_.columns)]) + line[mirrored(i + k, task_.columns)]);
-      factor(i) = float(line[i] - sum);
+        sum += task_.weights[k] * (line[mirrored(i - k, task_.columns)] + line[mirrored(i + k, task_.columns)]);
+      factor(i) -= sum;
     }
   }
 

@@ -23,10 +23,10 @@ struct StripeTask {
   int size_large, size_small;  // median windows: odd, no wider than there are columns; a small one of 1 does nothing
   // A part of the variation along the angles, as sums over `components`: analysis[angle][component] gives the factors,
   // synthesis[angle][component] what they stand for. Only this part is sorted. None: null, 0.
-  const float *analysis, *synthesis;
+  const double *analysis, *synthesis;
   int components;
   // When there are weights[reach + 1], that part is not sorted but smoothed over 2 reach + 1 columns.
-  const float* weights;
+  const double* weights;
   int reach;
 };
 
@@ -38,7 +38,7 @@ struct StripeRoom {
   float* values;
   std::uint32_t* order;  // [column / lanes][rank][column % lanes]: the angle each value came from
   float* picked;         // as `values`, of some ranks
-  float* factors;        // [column / lanes][component][column % lanes]
+  double* factors;       // [column / lanes][component][column % lanes]
   double* levels;        // of each column: how much it varies or stands out
   int *before, *after;   // the columns a dead one is drawn between; -1 for others
   float* weight;         // of `after`

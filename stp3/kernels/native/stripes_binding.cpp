@@ -12,7 +12,7 @@ namespace {
 
 using Sinograms = nb::ndarray<const float, nb::ndim<3>, nb::device::cpu>;
 using Cleaned = nb::ndarray<float, nb::ndim<3>, nb::device::cpu>;
-using Components = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Components = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Memory = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 void require_within(double value, double least, double most, const char* name) {
@@ -33,7 +33,7 @@ void require_shape(const Components& components, int angles, int count, const ch
 class StripeRemover {
  public:
   StripeRemover(int angles, int rows, int columns, bool dead, bool large, double snr, int size_large, int size_small,
-                std::optional<Components> analysis, std::optional<Components> synthesis, std::optional<Floats> weights,
+                std::optional<Components> analysis, std::optional<Components> synthesis, std::optional<Line> weights,
                 const std::string& instructions)
       : instructions_(chosen_instructions(instructions)), analysis_(analysis), synthesis_(synthesis), weights_(weights) {
     require_within(angles, 1, kMaxStripeAngles, "angles");
@@ -85,7 +85,7 @@ class StripeRemover {
 
   std::string instructions_;
   std::optional<Components> analysis_, synthesis_;  // held, for the task points into them
-  std::optional<Floats> weights_;
+  std::optional<Line> weights_;
   StripeTask task_;
 };
 
@@ -94,7 +94,7 @@ class StripeRemover {
 void add_stripes(nb::module_& m) {
   nb::class_<StripeRemover>(m, "StripeRemover", "Removes stripes from sinograms of one shape.")
       .def(nb::init<int, int, int, bool, bool, double, int, int, std::optional<Components>, std::optional<Components>,
-                    std::optional<Floats>, std::string>(),
+                    std::optional<Line>, std::string>(),
            "angles"_a, "rows"_a, "columns"_a, nb::kw_only(), "dead"_a = false, "large"_a = false, "snr"_a = 3.0,
            "size_large"_a = 1, "size_small"_a = 1, "analysis"_a.none() = nb::none(), "synthesis"_a.none() = nb::none(),
            "weights"_a.none() = nb::none(), "instructions"_a = "")
