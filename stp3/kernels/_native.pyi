@@ -30,6 +30,15 @@ def subtract_weighted(
     threads: int,
     instructions: str = "",
 ) -> None: ...
+def warp(
+    frames: NDArray[np.float32],
+    out: NDArray[np.float32],
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    down: NDArray[np.float32],
+    across: NDArray[np.float32],
+    instructions: str = "",
+) -> None: ...
 def correct_counts(
     counts: NDArray[np.generic],
     out: NDArray[np.float32],
@@ -38,6 +47,7 @@ def correct_counts(
     flats: NDArray[np.float32],
     earlier: NDArray[np.int32],
     later: NDArray[np.float32],
+    air: NDArray[np.float32],
     window: int,
     threshold: float,
     floor: float,

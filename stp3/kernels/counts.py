@@ -53,6 +53,10 @@ class Beam:
         later = np.clip((moments - times[after - 1]) / (times[after] - times[after - 1]), 0, 1)
         return cls(dark, flats, (after - 1).astype(np.int32), later.astype(np.float32))
 
+    def part(self, columns: slice) -> Beam:
+        """The same for some of the columns."""
+        return Beam(self.dark[:, columns], self.flats[:, :, columns], self.earlier, self.later)
+
     def light(self) -> Floats:
         """Of one flat the reciprocal of what it is brighter than the dark, not a number where it is not; of several
         the differences themselves."""
@@ -69,6 +73,7 @@ def correct(
     *,
     beam: Beam | None = None,
     open_beam: bool = False,
+    air: Floats | None = None,
     window: int = 1,
     threshold: float = 0.0,
     floor: float = 0.0,
@@ -77,7 +82,8 @@ def correct(
 ) -> None:
     """Writes what becomes of `counts` (angles, rows, columns) into `out`, float32 of that shape; they may be one array.
 
-    `beam` makes them transmission, 1 where there is no beam. `open_beam` makes 1 of what is not finite. Values
+    `beam` makes them transmission, 1 where there is no beam. `open_beam` makes 1 of what is not finite. `air`
+    (angles, rows, 2) is what open beam still is at the first and at the last column, to be divided by. Values
     further than `threshold` from the median of the `window` x `window` pixels around them (1: none are looked at; edges
     are repeated) are replaced by it. `floor` above 0 takes -ln of the value or the floor, whichever is larger.
     Both arrays may have any strides between angles and rows. Raises UsageFault for arguments that do not fit together.
@@ -85,12 +91,13 @@ def correct(
     if floor:
         floor = max(floor, float(_LEAST))
     if not is_compiled():
-        return _by_numpy(counts, out, beam, open_beam, window, threshold, floor, threads)
+        return _by_numpy(counts, out, beam, open_beam, air, window, threshold, floor, threads)
     from stp3.kernels._native import correct_counts
 
     none = _NO_FRAMES, _NO_FRAMES, np.empty(0, np.int32), _NO_LINE
     light = none if beam is None else (_dense(beam.dark[None]), _dense(beam.light()), beam.earlier, beam.later)
-    what = open_beam or beam is not None, *light, window, threshold, floor
+    levels = _NO_FRAMES if air is None else _dense(air)
+    what = open_beam or beam is not None, *light, levels, window, threshold, floor
     try:
         correct_counts(_readable(counts), out, *what, threads, instructions)
     except ValueError as error:
@@ -98,6 +105,31 @@ def correct(
     except TypeError as error:
         raise UsageFault(f"out must be a writable float32 array, got {out.dtype} {out.shape}.") from error
     return None
+
+
+def air_levels(
+    counts: NDArray[np.generic], beam: Beam | None, left: int, right: int, threads: int = 1
+) -> Floats | None:
+    """What open beam is at the first and the last column of each line, shape (angles, rows, 2), 1 where it cannot be.
+
+    Seen in the first `left` and the last `right` columns, whose medians a straight line joins; None without either.
+    """
+    columns = counts.shape[2]
+    if left + right > columns:
+        raise UsageFault(f"the air at the left and right takes {left + right} columns of {columns}. Take fewer.")
+    seen = []
+    for some in (slice(0, left), slice(columns - right, columns)):
+        if some.start < some.stop:
+            values = np.empty((*counts.shape[:2], some.stop - some.start), np.float32)
+            correct(counts[:, :, some], values, beam=beam and beam.part(some), open_beam=True, threads=threads)
+            seen.append(((some.start + some.stop - 1) / 2, np.median(values, axis=2).astype(np.float64)))
+    if not seen:
+        return None
+    (first, low), (last, high) = seen[0], seen[-1]
+    slope = (high - low) / max(last - first, 1)
+    ends = np.stack([low - slope * first, low + slope * (columns - 1 - first)], axis=2)
+    ends[~(np.isfinite(ends) & (ends > 0)).all(axis=2)] = 1
+    return ends.astype(np.float32)
 
 
 def _readable(counts: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -118,6 +150,7 @@ def _by_numpy(
     out: Floats,
     beam: Beam | None,
     open_beam: bool,
+    air: Floats | None,
     window: int,
     threshold: float,
     floor: float,
@@ -126,6 +159,8 @@ def _by_numpy(
     if counts.shape != out.shape:
         raise UsageFault(f"out must have the shape of the counts, {counts.shape}, got {out.shape}.")
     light = None if beam is None else beam.light()
+    columns = counts.shape[2]
+    across = np.arange(columns, dtype=np.float32) * np.float32(1 / max(columns - 1, 1))
 
     def divide(some: slice) -> None:
         part = out[some]
@@ -134,6 +169,8 @@ def _by_numpy(
             _divide(part, some, beam, light)
         if open_beam or beam is not None:
             part[~np.isfinite(part)] = 1
+        if air is not None:
+            part /= across * (air[some, :, 1:] - air[some, :, :1]) + air[some, :, :1]
 
     def take_logarithm(some: slice) -> None:
         part = out[some]

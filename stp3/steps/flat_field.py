@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.kernels.counts import Beam
+from stp3.kernels.counts import Beam, air_levels
 from stp3.steps.base import Slab, Step, StepParameters, parameter
 from stp3.steps.one_pass import correct_slab, joined
 
@@ -40,6 +40,23 @@ class FlatField(Step):
             title="Average of frames",
             expert=True,
         )
+        air_left: int = parameter(
+            0,
+            "Columns at the left that see no sample at any angle. When given, every line of every projection is "
+            "rescaled so that these are open beam: for a beam that flickers.",
+            title="Air at the left",
+            unit="columns",
+            ge=0,
+            expert=True,
+        )
+        air_right: int = parameter(
+            0,
+            "The same at the right. With both, a straight line between the two sides is divided by.",
+            title="Air at the right",
+            unit="columns",
+            ge=0,
+            expert=True,
+        )
 
     @classmethod
     def apply(cls, slab: Slab, parameters: Parameters) -> Slab:
@@ -57,7 +74,10 @@ class FlatField(Step):
     @classmethod
     def apply_joined(cls, slab: Slab, uses: Sequence[tuple[str, Any]]) -> Slab:
         """Transmission, or line integrals where the logarithm is among the steps."""
-        return correct_slab(slab, uses, _beam(slab, uses[0][1]))
+        parameters = uses[0][1]
+        beam = _beam(slab, parameters)
+        air = air_levels(slab.data, beam, parameters.air_left, parameters.air_right, slab.threads)
+        return correct_slab(slab, uses, beam, air)
 
 
 def _beam(slab: Slab, parameters: FlatField.Parameters) -> Beam | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stp3.kernels.counts import Beam, correct
+from stp3.kernels.counts import Beam, Floats, correct
 from stp3.steps.base import Slab
 
 _ORDER = ("flat_field", "zingers", "minus_log")
@@ -20,7 +20,9 @@ def joined(uses: Sequence[tuple[str, Any]]) -> int:
     return count
 
 
-def correct_slab(slab: Slab, uses: Sequence[tuple[str, Any]], beam: Beam | None = None) -> Slab:
+def correct_slab(
+    slab: Slab, uses: Sequence[tuple[str, Any]], beam: Beam | None = None, air: Floats | None = None
+) -> Slab:
     """The slab after these steps. Without a beam flat field takes the data for transmission already."""
     given = dict(uses)
     zingers, minus_log = given.get("zingers"), given.get("minus_log")
@@ -30,6 +32,7 @@ def correct_slab(slab: Slab, uses: Sequence[tuple[str, Any]], beam: Beam | None 
         out,
         beam=beam,
         open_beam="flat_field" in given,
+        air=air,
         window=zingers.size | 1 if zingers else 1,
         threshold=zingers.threshold if zingers else 0.0,
         floor=minus_log.floor if minus_log else 0.0,

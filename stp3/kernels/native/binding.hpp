@@ -38,6 +38,7 @@ inline void require_length(std::size_t got, std::size_t wanted, const char* name
 // One function for each family of kernels: adds it to the module.
 void add_counts(nb::module_& m);
 void add_gridding(nb::module_& m);
+void add_warp(nb::module_& m);
 void add_grey(nb::module_& m);
 void add_profiles(nb::module_& m);
 void add_stripes(nb::module_& m);

@@ -191,15 +191,26 @@ class Projections {
   template <Light light, class T>
   void correct(const T* counts, int angle, int row, int projection) {
     const Beam beam = light == Light::drifting || light == Light::steady ? beam_of(angle, row) : Beam();
-    if (p_.window > 1) {
-      float* line = ring(projection, row) + p_.window / 2;
-      correct_row<false, light>(counts, beam, p_.columns, floor_, line, false);
-      extend(line);
-    } else if (p_.floor > 0) {
-      correct_row<true, light>(counts, beam, p_.columns, floor_, result(angle, row), p_.stream);
-    } else {
-      correct_row<false, light>(counts, beam, p_.columns, floor_, result(angle, row), p_.stream);
-    }
+    if (p_.window == 1 && !p_.air) return finish<light>(counts, beam, angle, row);
+    float* line = p_.window > 1 ? ring(projection, row) + p_.window / 2 : line_;
+    correct_row<false, light>(counts, beam, p_.columns, floor_, line, false);
+    if (p_.air) level(line, p_.air + 2 * (std::ptrdiff_t(angle) * p_.rows + row));
+    p_.window > 1 ? extend(line) : finish<Light::plain>(line, Beam(), angle, row);
+  }
+
+  template <Light light, class T>
+  void finish(const T* counts, const Beam& beam, int angle, int row) {
+    if (p_.floor > 0) return correct_row<true, light>(counts, beam, p_.columns, floor_, result(angle, row), p_.stream);
+    correct_row<false, light>(counts, beam, p_.columns, floor_, result(angle, row), p_.stream);
+  }
+
+  // Divides a line by what open beam is across it.
+  void level(float* line, const float* ends) const {
+    const float step = p_.columns > 1 ? 1.0f / float(p_.columns - 1) : 0.0f;
+    V place;
+    for (int i = 0; i < L; i++) place[i] = float(i);
+    for (int x = 0; x < p_.columns; x += L, place += float(L))
+      store<L>(line + x, take(line + x) / ((place * step) * (ends[1] - ends[0]) + ends[0]));
   }
 
   Beam beam_of(int angle, int row) const {

@@ -23,6 +23,7 @@ struct CountsPass {
   const float* flat;    // of 1 flat 1 / (flat - dark), NaN where that is no beam; of more (flats, rows, columns) flat - dark
   const int* earlier;   // for each angle: between which flat and the next it lies,
   const float* later;   // and the share of the next one
+  const float* air;     // (angles, rows, 2): what open beam is at the first and the last column; null: 1
   int window;           // of the median that replaces outliers: 3, 5 or 7 pixels wide; 1: none
   float threshold;      // how far from it a value may be
   float floor;          // at least the least normal float: the result is -ln of no less; 0: no logarithm

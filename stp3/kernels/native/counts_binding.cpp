@@ -72,7 +72,7 @@ void check_flats(const Counts& counts, const Frames& dark, const Frames& flats, 
 }
 
 void correct(const Counts& counts, const Result& out, bool open_beam, const Frames& dark, const Frames& flats, const Indices& earlier,
-             const Floats& later, int window, double threshold, double floor, int threads, const std::string& instructions) {
+             const Floats& later, const Frames& air, int window, double threshold, double floor, int threads, const std::string& instructions) {
   const CountType type = type_of(counts);
   for (int axis = 0; axis < 3; axis++) {
     require(counts.shape(axis) >= 1 && counts.shape(axis) <= INT_MAX / 2, "counts must have 1 to 1073741823 values along each axis", double(counts.shape(axis)));
@@ -83,6 +83,11 @@ void correct(const Counts& counts, const Result& out, bool open_beam, const Fram
   require_room_of_its_own(out);
   require_same_or_apart(counts, out);
   if (flats.shape(0)) check_flats(counts, dark, flats, earlier, later);
+  if (air.size()) {
+    require_length(air.shape(0), counts.shape(0), "air, axis 0,", "an angle");
+    require_length(air.shape(1), counts.shape(1), "air, axis 1,", "a row");
+    require_length(air.shape(2), 2, "air, axis 2,", "a side");
+  }
   require(window == 1 || window == 3 || window == 5 || window == 7, "window must be 1, 3, 5 or 7", window);
   require(threshold >= 0, "threshold must be 0 or more", threshold);
   require(floor == 0 || (floor >= FLT_MIN && floor <= FLT_MAX), "floor must be 0 or a normal float32", floor);
@@ -90,7 +95,7 @@ void correct(const Counts& counts, const Result& out, bool open_beam, const Fram
   const bool stream = out.size() * sizeof(float) > kCacheBytes;
   const CountsPass pass{counts.data(), type, counts.stride(0), counts.stride(1), int(counts.shape(0)), int(counts.shape(1)),
                         int(counts.shape(2)), out.data(), out.stride(0), out.stride(1), open_beam, int(flats.shape(0)),
-                        dark.data(), flats.data(), earlier.data(), later.data(), window, float(threshold), float(floor), stream};
+                        dark.data(), flats.data(), earlier.data(), later.data(), air.size() ? air.data() : nullptr, window, float(threshold), float(floor), stream};
   nb::gil_scoped_release others_may_run;
   run(pass, threads, instructions);
 }
@@ -99,7 +104,7 @@ void correct(const Counts& counts, const Result& out, bool open_beam, const Fram
 
 void add_counts(nb::module_& m) {
   m.def("correct_counts", &correct, "counts"_a.noconvert(), "out"_a.noconvert(), "open_beam"_a, "dark"_a.noconvert(),
-        "flats"_a.noconvert(), "earlier"_a.noconvert(), "later"_a.noconvert(), "window"_a, "threshold"_a, "floor"_a, "threads"_a,
+        "flats"_a.noconvert(), "earlier"_a.noconvert(), "later"_a.noconvert(), "air"_a.noconvert(), "window"_a, "threshold"_a, "floor"_a, "threads"_a,
         "instructions"_a = "", "Writes transmission, or line integrals, float32 (angles, rows, columns), into `out`.");
 }
 

@@ -7,6 +7,7 @@ NB_MODULE(_native, m) {
   m.def("instruction_sets", &stp3::instruction_sets, "Those of this machine, the fastest first.");
   stp3::add_counts(m);
   stp3::add_gridding(m);
+  stp3::add_warp(m);
   stp3::add_grey(m);
   stp3::add_profiles(m);
   stp3::add_stripes(m);

@@ -11,6 +11,7 @@
 #include "gridder.hpp"
 #include "profiles.hpp"
 #include "stripes.hpp"
+#include "warp.hpp"
 
 namespace {
 
@@ -79,16 +80,17 @@ bool check_counts(stp3::CountType type, int columns, int angles, int rows, int f
   const std::size_t frame = std::size_t(rows) * columns, all = frame * angles;
   std::vector<T> counts(all);
   std::vector<float> dark(frame, 1.f), light(frame * flats), later(angles, 0.25f), out(all), steps(all);
+  const std::vector<float> air(2 * std::size_t(rows) * angles, 0.9f);
   std::vector<int> earlier(angles, flats > 1 ? flats - 2 : 0);
   for (std::size_t i = 0; i < all; i++) counts[i] = T((i * 2654435761u) % 127);
   for (std::size_t i = 0; i < light.size(); i++) light[i] = flats == 1 ? 0.01f : float(i % 90);
   const std::ptrdiff_t apart = std::ptrdiff_t(frame);
   stp3::CountsPass pass{counts.data(), type, apart, columns, angles, rows, columns, out.data(), apart, columns, flats > 0, flats,
-                        dark.data(), light.data(), earlier.data(), later.data(), window, 0.1f, 1e-3f, columns % 2 == 0};
+                        dark.data(), light.data(), earlier.data(), later.data(), columns % 5 ? nullptr : air.data(), window, 0.1f, 1e-3f, columns % 2 == 0};
   stp3::run(pass, threads, "baseline");
   pass.out = steps.data(), pass.window = 1, pass.floor = 0;
   stp3::run(pass, 1, "baseline");
-  pass.counts = steps.data(), pass.type = stp3::CountType::f32, pass.open_beam = false, pass.flats = 0, pass.window = window;
+  pass.counts = steps.data(), pass.type = stp3::CountType::f32, pass.air = nullptr, pass.open_beam = false, pass.flats = 0, pass.window = window;
   stp3::run(pass, 1, "baseline");
   pass.window = 1, pass.floor = 1e-3f;
   stp3::run(pass, threads, "baseline");
@@ -136,6 +138,24 @@ bool check_stripes(int columns, int angles, int rows, int threads, int component
   return false;
 }
 
+// Half-way weights on a ramp, whose values are known.
+bool check_warp(int columns, int rows, int angles) {
+  const std::size_t frame = std::size_t(rows) * columns;
+  std::vector<float> frames(frame * angles), out(frame * angles), down(frame, rows > 1 ? 0.5f : 0.f), across(frame, columns > 1 ? 0.5f : 0.f);
+  std::vector<int> row(frame), column(frame);
+  for (std::size_t i = 0; i < frames.size(); i++) frames[i] = float(i % frame / columns * 4 + i % columns * 2);
+  for (std::size_t i = 0; i < frame; i++) row[i] = rows > 1 ? int(i % (rows - 1)) : 0, column[i] = columns > 1 ? int(i % (columns - 1)) : 0;
+  stp3::baseline::warp({frames.data(), std::ptrdiff_t(frame), columns, angles, rows, columns, out.data(), std::ptrdiff_t(frame), columns,
+                        row.data(), column.data(), down.data(), across.data()});
+  for (std::size_t i = 0; i < out.size(); i++) {
+    const std::size_t j = i % frame;
+    if (out[i] == float(4 * row[j] + 2 * column[j] + (rows > 1 ? 2 : 0) + (columns > 1 ? 1 : 0))) continue;
+    std::printf("%d columns, %d rows: value %zu of the warp is wrong\n", columns, rows, i);
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int main() {
@@ -158,5 +178,7 @@ int main() {
       good &= check_stripes(columns, angles, rows, threads, 1 + angles % 11, false);
       good &= check_stripes(columns, angles, rows, threads, 1 + angles % 11, true);
     }
+  for (int columns : {1, 2, 3, 17, 64})
+    for (int rows : {1, 2, 5}) good &= check_warp(columns, rows, 3);
   return good ? 0 : 1;
 }

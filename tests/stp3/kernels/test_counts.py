@@ -187,3 +187,24 @@ def test_a_flat_that_does_not_exist_is_refused() -> None:
     wrong = Beam(light.dark, light.flats, np.array([0, 1, 0], np.int32), light.later)
     with pytest.raises(UsageFault, match=r"earlier\[1\] must be between 0 and 0, got 1"):
         corrected(counts((3, 2, 5)), beam=wrong)
+
+
+@pytest.mark.parametrize("window", [1, 5])
+@pytest.mark.parametrize("columns", [1, 23, 80])
+def test_air_is_divided_by_alike_everywhere(window: int, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = (6, 3, columns)
+    data, light = counts(shape), beam(shape, 2)
+    air = np.random.default_rng(5).uniform(0.8, 1.2, (6, 3, 2)).astype(np.float32)
+    how: dict[str, Any] = {"window": window, "threshold": 0.2, "floor": 1e-3}
+    found = [corrected(data, beam=light, air=air, **how, instructions=one) for one in SETS]
+    levelled = corrected(data, beam=light, air=air)
+    ramp = air[..., :1] + (air[..., 1:] - air[..., :1]) * np.linspace(0, 1, columns)
+    assert_allclose(levelled, corrected(data, beam=light) / ramp, rtol=1e-6)
+    for one in (*found, corrected(levelled, **how)):
+        assert_array_equal(one.view(np.int32), found[0].view(np.int32))
+    assert_allclose(found[0], by_numpy(data, monkeypatch, beam=light, air=air, **how), rtol=1e-6, atol=1e-6)
+
+
+def test_air_must_be_given_for_every_line() -> None:
+    with pytest.raises(UsageFault, match=r"air, axis 1, must hold 2 values, one a row, got 3"):
+        corrected(counts((3, 2, 5)), air=np.ones((3, 3, 2), np.float32))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from stp3.errors import UsageFault
 from stp3.steps.base import Slab
 from stp3.steps.flat_field import FlatField
 from stp3.testing.step_contract import StepContract
@@ -88,3 +89,50 @@ def test_dead_pixels_and_missing_numbers_become_open_beam() -> None:
 def test_without_flats_the_data_are_transmission_already() -> None:
     given = replace(slab(), flats=None, darks=None, flat_times=None)
     assert_array_equal(apply(given), given.data)
+
+
+class TestFlatFieldWithAirKeepsTheContract(StepContract):
+    step = FlatField
+    parameters = FlatField.Parameters(air_left=3, air_right=4)
+
+
+def flickering(columns: int = 40) -> tuple[Slab, np.ndarray]:
+    """A sample in the middle, under a beam that flickers and tilts from projection to projection and row to row."""
+    rng = np.random.default_rng(9)
+    x = np.arange(columns)
+    sample = np.exp(-1.5 * np.exp(-(((x - 20) / 3.0) ** 2)))
+    level, tilt = rng.uniform(0.8, 1.2, (2, 11, 2, 1))
+    light = level + (tilt - 1) * (x / columns - 0.5)
+    data = 1000 * light * sample + 50
+    frame = np.full((1, 2, columns), 50, np.float32)
+    given = replace(slab(), data=data.astype(np.float32), flats=frame + 1000, darks=frame, flat_times=np.array([-1.0]))
+    return given, np.broadcast_to(sample, data.shape)
+
+
+def test_air_at_both_sides_takes_flicker_and_tilt_away() -> None:
+    given, sample = flickering()
+    assert np.abs(apply(given) - sample).max() > 0.1
+    found = apply(given, air_left=5, air_right=6)
+    assert_allclose(found, sample, rtol=2e-5)
+    given.data[3, 1, [2, 36]] = 60_000  # zingers in the air
+    given.data[4, 0, :5] = np.nan
+    assert_allclose(
+        np.delete(apply(given, air_left=5, air_right=6)[3, 1], [2, 36]), np.delete(sample[3, 1], [2, 36]), rtol=2e-2
+    )
+
+
+def test_air_at_one_side_takes_flicker_away() -> None:
+    given, sample = flickering()
+    found = apply(given, air_right=6)
+    assert_allclose(found[..., -6:].mean(axis=2), 1, atol=2e-2)
+    steady = replace(given, data=(500 * sample + 50).astype(np.float32))
+    for sides in ({"air_left": 4}, {"air_right": 1}):
+        assert_allclose(apply(steady, **sides), sample, rtol=2e-5)
+
+
+def test_air_that_is_dark_or_wider_than_the_detector() -> None:
+    given, _ = flickering()
+    given.data[2, :, :5] = 50
+    assert_array_equal(apply(given, air_left=5)[2], apply(given)[2])
+    with pytest.raises(UsageFault, match="takes 45 columns of 40"):
+        apply(given, air_left=20, air_right=25)
