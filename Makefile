@@ -32,6 +32,7 @@ lint: env
 bench: env
 	.venv/bin/python bench/kernels.py
 	.venv/bin/python bench/steps.py
+	.venv/bin/python bench/stripes.py
 
 # Names no registry.
 lock:

@@ -11,7 +11,8 @@ from stp3.errors import UsageFault
 
 _LEAST_SIDE = 32
 _INNERMOST = 20  # pixels: nearer to the axis an eighth of a turn is as short as a grain of the sample
-_DISTURBING = 3.0  # rings are seen where noise of this many times their strength is not
+_DISTURBING = 4.0  # rings are seen where noise of this many times their strength is not
+_SHADES = 0.25  # a wide shade is little seen, and wide rings go as one
 
 Image = NDArray[np.floating]
 
@@ -86,7 +87,7 @@ def disturbance(after: StripeScore, before: StripeScore, loss: Loss) -> float:
     """
     rings = _share((_DISTURBING * after.rings) ** 2, before.detail**2)
     gone = _share(before.rings**2 - after.rings**2, before.detail**2)
-    return rings + loss.detail + loss.shades + max(loss.ringlike - gone, 0.0)
+    return rings + loss.detail + _SHADES * loss.shades + max(loss.ringlike - gone, 0.0)
 
 
 def _innermost(around: NDArray[np.float32]) -> int:

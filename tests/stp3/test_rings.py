@@ -92,7 +92,7 @@ def test_fewer_rings_disturb_less(truth: tuple[Array, float]) -> None:
         for left in (1.0, 0.3, 0.0)
     ]
     assert ranks[0] > ranks[1] > ranks[2]
-    assert disturbance(before, before, Loss(0.1, 0.2, 0.3)) == pytest.approx(ranks[0] + 0.6)
+    assert disturbance(before, before, Loss(0.1, 0.2, 0.3)) == pytest.approx(ranks[0] + 0.1 + 0.25 * 0.2 + 0.3)
     gone = (before.rings / before.detail) ** 2
     assert disturbance(StripeScore(0.0, before.detail), before, Loss(0.0, 0.0, gone)) == pytest.approx(0)
 
