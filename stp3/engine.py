@@ -65,6 +65,7 @@ def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:
         pixel_size_um=scan.pixel_size_um,
         column_start=scan.column_start,
         binning=scan.binning,
+        scan_rows=scan.rows,
         flats=read(scan.flats),
         darks=read(scan.darks),
         flat_times=scan.flat_times,

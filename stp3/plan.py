@@ -160,14 +160,15 @@ def with_grey_range(plan: Plan, threads: int) -> Recipe:
 def slab_height(plan: Plan, memory_bytes: int) -> int:
     """Rows of a slab such that all slabs in flight stay inside the budget. Raises UsageFault."""
     fixed, a_row = _fixed_bytes(plan), _bytes_a_row(plan)
-    height = int((memory_bytes - fixed) // a_row) - 2 * plan.halo
+    held = int((memory_bytes - fixed) // a_row)
+    height = held - 2 * plan.halo if held < plan.scan.rows else plan.scan.rows
     if height < 1:
-        need = fixed + a_row * (1 + 2 * plan.halo)
+        need = fixed + a_row * min(1 + 2 * plan.halo, plan.scan.rows)
         raise UsageFault(
             f"one row needs {need / 2**20:.0f} MiB, the budget is {memory_bytes / 2**20:.0f} MiB. "
             "Give the job more memory or bin the scan."
         )
-    if height >= _LANES:
+    if _LANES <= height < len(plan.rows):
         height -= height % _LANES
     return min(height, max(_MAX_SLAB_ROWS, 4 * plan.halo), len(plan.rows))
 

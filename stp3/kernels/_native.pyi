@@ -54,6 +54,17 @@ def correct_counts(
     threads: int,
     instructions: str = "",
 ) -> None: ...
+def filter_room(angles: int, rows: int, padded: int, reach: int, instructions: str = "") -> int: ...
+def filter_projections(
+    projections: NDArray[np.float32],
+    first: int,
+    out: NDArray[np.float32],
+    padded: int,
+    taps: NDArray[np.float32],
+    lengths: NDArray[np.int32],
+    room: NDArray[np.float32],
+    instructions: str = "",
+) -> None: ...
 
 class Reconstructor:
     def __init__(

@@ -46,6 +46,7 @@ class Slab:
     `window` is the part of the whole slice that `data` shows after a reconstruction; None stands for all of it.
     `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
     `on_iteration` hears each iteration of a method that iterates and its relative residual; it may raise to stop.
+    `scan_rows` says how many rows the scan has: then a step may leave out rows whose neighbours it was not given.
     """
 
     data: NDArray[np.float32]
@@ -64,6 +65,7 @@ class Slab:
     threads: int = 1
     may_overwrite: bool = False
     on_iteration: Callable[[int, float], None] | None = None
+    scan_rows: int | None = None
 
     @property
     def axes(self) -> NDArray[np.float64]:
@@ -82,6 +84,20 @@ class Slab:
         if self.may_overwrite and self.data.dtype == np.float32:
             return self.data
         return memory.empty(self.data.shape)
+
+    def complete(self, halo: int) -> range:
+        """The rows with that many neighbours on either side, or the scan's edge; all while `scan_rows` is not known."""
+        if self.scan_rows is None:
+            return self.rows
+        top = 0 if self.rows.start == 0 else halo
+        bottom = 0 if self.rows.stop == self.scan_rows else halo
+        return self.rows[top : len(self.rows) - bottom] if top + bottom < len(self.rows) else self.rows
+
+    def with_rows(self, rows: range, data: NDArray[np.float32]) -> Slab:
+        """Some of the rows, with their new data (angles, rows, columns)."""
+        kept = np.s_[:, rows.start - self.rows.start : rows.stop - self.rows.start]
+        flats, darks = (None if frames is None else frames[kept] for frames in (self.flats, self.darks))
+        return replace(self, data=data, rows=rows, flats=flats, darks=darks)
 
     def with_data(self, data: NDArray[np.float32], **changes: Any) -> Slab:
         """The same slab with other data (and other theta, axis, ... where a step changes them)."""

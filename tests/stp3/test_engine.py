@@ -119,7 +119,7 @@ def test_slabs_cover_the_rows_and_fit_the_memory(practice: Practice) -> None:
     scan, truth = practice
     recipe = Recipe.default().with_values({"rotation_axis.column": truth.rotation_axis})
     fixed = PROCESS_BYTES + max(use.step.memory_fixed(use.parameters, 120, 96) for use in recipe.running)
-    few = resolve(recipe, scan, memory_bytes=fixed + 40 * 120 * 96 * 4)
+    few = resolve(recipe, scan, memory_bytes=fixed + 30 * 120 * 96 * 4)
     many = resolve(recipe, scan, memory_bytes=1 << 30)
     assert 1 <= few.slab_rows < many.slab_rows == 7
     assert [row for slab in few.slabs() for row in slab] == list(range(7))

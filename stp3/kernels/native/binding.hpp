@@ -42,5 +42,6 @@ void add_warp(nb::module_& m);
 void add_grey(nb::module_& m);
 void add_profiles(nb::module_& m);
 void add_stripes(nb::module_& m);
+void add_projection_filter(nb::module_& m);
 
 }  // namespace stp3

@@ -11,4 +11,5 @@ NB_MODULE(_native, m) {
   stp3::add_grey(m);
   stp3::add_profiles(m);
   stp3::add_stripes(m);
+  stp3::add_projection_filter(m);
 }

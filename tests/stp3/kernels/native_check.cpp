@@ -10,6 +10,7 @@
 #include "counts.hpp"
 #include "gridder.hpp"
 #include "profiles.hpp"
+#include "projection_filter.hpp"
 #include "stripes.hpp"
 #include "warp.hpp"
 
@@ -156,6 +157,33 @@ bool check_warp(int columns, int rows, int angles) {
   return true;
 }
 
+// Rows [first, last) alone and in place equal those of the whole; arrays are exactly as long as they must be.
+bool check_filter(int angles, int rows, int columns, int reach, int first, int last) {
+  const stp3::RealFftPlan plan(smooth_half(columns / 2 + reach + 1));
+  const int bins = plan.half.length + 1, stride = (bins + stp3::kMostLanes - 1) / stp3::kMostLanes * stp3::kMostLanes;
+  std::vector<float> taps((reach + 1) * stride), data(angles * rows * columns), whole(data.size()), part(angles * (last - first) * columns);
+  std::vector<int> lengths(bins, reach + 1);
+  for (int k = 0; k < bins; k += 3) lengths[k] = 1;
+  for (int n = 0; n <= reach; n++)
+    for (int k = 0; k < bins; k++) taps[n * stride + k] = n < lengths[k] ? 1.f / float(n + k + 1) : 0.f;
+  for (std::size_t i = 0; i < data.size(); i++) data[i] = float((i * 2654435761u) % 1000) / 1000;
+  const auto run = [&](float* out, int begin, int end) {
+    const stp3::ProjectionFilter filter{data.data(), rows * columns, columns, angles, rows, columns, out, (end - begin) * columns, columns, begin, end,
+                                        taps.data(), std::size_t(stride), lengths.data(), reach, &plan};
+    const std::size_t floats = stp3::baseline::filter_room(filter);
+    const std::unique_ptr<float, void (*)(void*)> room(static_cast<float*>(std::aligned_alloc(64, (floats * 4 + 63) / 64 * 64)), std::free);
+    for (int batch = 0; batch < stp3::baseline::filter_batches(filter); batch++) stp3::baseline::filter_batch(filter, batch, room.get());
+  };
+  run(whole.data(), 0, rows);
+  run(part.data(), first, last);
+  run(data.data(), 0, rows);
+  bool good = data == whole;
+  for (int a = 0; a < angles; a++)
+    for (int i = 0; i < (last - first) * columns; i++) good &= part[a * (last - first) * columns + i] == whole[(a * rows + first) * columns + i];
+  if (!good) std::printf("filter differs: %d angles, %d rows, %d columns, reach %d\n", angles, rows, columns, reach);
+  return good;
+}
+
 }  // namespace
 
 int main() {
@@ -180,5 +208,8 @@ int main() {
     }
   for (int columns : {1, 2, 3, 17, 64})
     for (int rows : {1, 2, 5}) good &= check_warp(columns, rows, 3);
+  for (int columns : {1, 3, 4, 21})
+    for (int rows : {1, 2, 15, 67, 150})
+      for (int reach : {0, 1, 9}) good &= check_filter(1 + rows % 5, rows, columns, reach, rows / 3, rows / 3 + (rows + 1) / 2);
   return good ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from stp3.kernels.materials import delta_and_beta, wavelength_um
 from stp3.recipe import Recipe
 from stp3.steps.base import Slab
 from stp3.steps.phase import PhasePaganin, PhasePaganinGeneralised, ratio
-from stp3.testing.step_contract import StepContract, example_slab
+from stp3.testing.step_contract import StepContract, example_slab, rows_of
 
 OPTICS = {"energy_kev": 25.0, "distance_mm": 100.0, "pixel_size_um": 5.0}
 
@@ -31,6 +32,19 @@ class TestPaganinKeepsTheContract(PhaseContract):
 class TestGeneralisedPaganinKeepsTheContract(PhaseContract):
     step = PhasePaganinGeneralised
     parameters = PhasePaganinGeneralised.Parameters(**OPTICS, delta_beta=20.0)
+
+
+def test_rows_that_lack_neighbours_are_left_out_where_the_scan_has_them() -> None:
+    step, parameters = PhasePaganin, PhasePaganin.Parameters(**OPTICS, delta_beta=20.0)
+    halo, slab = step.halo(parameters), slab_of(np.exp(-spheres() / 400))
+    whole = step.apply(slab, parameters)
+    for rows in (range(20, 20 + 2 * halo + 3), range(halo + 5), range(100 - halo, 120)):
+        part = replace(rows_of(slab, rows.start, rows.stop), scan_rows=120, flats=slab.data[:1, rows.start : rows.stop])
+        done = step.apply(part, parameters)
+        top, bottom = rows.start and rows.start + halo, 120 if rows.stop == 120 else rows.stop - halo
+        assert done.rows == range(top, bottom)
+        assert done.flats.shape[1] == len(done.rows)
+        np.testing.assert_array_equal(done.data, whole.data[:, top:bottom])
 
 
 def spheres(rows: int = 120, columns: int = 160) -> np.ndarray:
