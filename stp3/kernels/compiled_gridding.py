@@ -75,10 +75,12 @@ def working_bytes(angles: int, columns: int, window: Window | None = None) -> in
     """Memory beside projections and slices: the grid of a full vector of slices, and every thread's share."""
     sizes = Sizes(angles, columns, window)
     (height, width), (tall, wide), padded = sizes.grid, sizes.window.shape, sizes.padded
-    vector = 4 * {"avx512": 16, "avx2": 8}.get(instruction_sets()[0], 4)
+    lanes = {"avx512": 16, "avx2": 8}.get(instruction_sets()[0], 4)
+    vector = 4 * lanes
     grid = vector * ((height + 16) * (width + 16) + padded)
     one_slice = 4 * (height + 16) * (width + 16) + 4 * angles * padded + 4 * wide * height
-    a_thread = vector * (18 * padded + 4 * max(height, width, padded) + 32 * tall)
+    work = max(4 * max(padded, width), (32 // lanes + 1) * height)
+    a_thread = vector * (35 * padded + work + 32 * tall)
     return grid + one_slice + len(os.sched_getaffinity(0)) * a_thread
 
 

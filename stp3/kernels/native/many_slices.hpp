@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "memory.hpp"
+#include "ray_sums.hpp"
 #include "sinogram_rows.hpp"
 
 namespace stp3 {
@@ -18,7 +19,8 @@ class ManySlices {
  public:
   ManySlices(const GriddingPlan& plan, int members)
       : plan_(plan), members_(members), turn_angles_(kAngles * members),
-        work_room_(2 * std::size_t(std::max({plan.geometry.padded, plan.geometry.across, plan.geometry.down})) + kApart),
+        work_room_(std::max(2 * std::size_t(std::max(plan.geometry.padded, plan.geometry.across)) + kApart,
+                            (kTogether + 1) * std::size_t(plan.geometry.down / 2 + kApart))),
         tile_room_(std::size_t(kTile) * (plan.geometry.tall + 1)),
         grid_(sizeof(C) * plan.width * plan.height), spectra_(sizeof(C) * turn_angles_ * plan.bins_room),
         work_(sizeof(C) * work_room_ * members), tiles_(sizeof(V) * tile_room_ * members),
@@ -53,8 +55,11 @@ class ManySlices {
 
  private:
   static constexpr int kTile = 512 / L > 32 ? 32 : 512 / L;  // columns of the picture turned back into slices together
+  static constexpr int kLine = 16;             // floats of a cache line, which goes to memory whole
+  static constexpr int kTogether = 32 / L;  // columns that are read from the grid together
   static constexpr int kBandRows = 16;
-  static constexpr int kPrefetch = 12;
+  static constexpr bool kInRegisters = L == 16;  // other instruction sets have half as many
+  static constexpr int kPrefetch = 12;  // cells, of a column on its way to the transform
   static constexpr int kApart = 2048 / sizeof(C);  // so that loads do not look like the last stores, half a page off
 
   C* grid() const { return grid_.as<C>(); }
@@ -111,51 +116,65 @@ class ManySlices {
     }
   }
 
-  void add(int a0, int a1, int top, int bottom) {
-    const float *const window_u = plan_.window_u.data(), *const window_v = plan_.weights_v();
-    C* const grid_start = grid();
-    const std::size_t width = plan_.width;
-    const auto add_row = [](C* at, C value, V weight, const float* wu) {
-      const V r = value.r * weight, im = value.i * weight;
-#pragma GCC unroll 4
-      for (int m = 0; m < kWidth; m++) {
-        at[m].r = mul_add(r, splat<V>(wu[m]), at[m].r);
-        at[m].i = mul_add(im, splat<V>(wu[m]), at[m].i);
-      }
-    };
-    scatter(plan_, a0, a1, top, bottom, kPrefetch,
-            [&](int a, int k0, const Places& places, int begin, int end, int first, int last) {
-              const Leading leading(Ray(plan_, a), width);
-              const C* values = spectrum_of(a - a0) + k0;
-              for (int i = begin; i < end; i++) {
-                leading.prefetch(grid_start + places.cell[i + kPrefetch]);
-                const float *wu = window_u + places.u[i], *wv = window_v + places.v[i];
-                C* cell = grid_start + places.cell[i];
-                if (first == 0 && last == kWidth) {
-#pragma GCC unroll 4
-                  for (int j = 0; j < kWidth; j++) add_row(cell + j * width, values[i], splat<V>(wv[j]), wu);
-                } else {
-                  for (int j = first; j < last; j++) add_row(cell + j * width, values[i], splat<V>(wv[j]), wu);
-                }
-              }
-            });
-  }
-
-  // The cells that a later sample will be the first to touch: the next row of its window, or the next column.
+  // The cells that the next run of samples will touch: with each step the next row of its windows, or the next column.
   struct Leading {
-    Leading(const Ray& ray, std::size_t width)
-        : start(ray.is_steep() ? (kWidth - 1) * width : ray.across > 0 ? kWidth - 1 : 0),
-          next(ray.is_steep() ? 1 : width) {}
-    void prefetch(const C* cell) const {
-      const C* at = cell + start;
+    Leading(const GriddingPlan& plan, const C* grid, const Places& next) : cell(next.cell), count(next.count) {
+      const Ray ray(plan, next.angle);
+      edge = grid + (ray.is_steep() ? (kWidth - 1) * plan.width : ray.across > 0 ? kWidth - 1 : 0);
+      step = ray.is_steep() ? 1 : plan.width;
+    }
+    void operator()(int i) const {
+      if (i >= count || (i && cell[i] == cell[i - 1])) return;
+      const C* at = edge + cell[i];
 #pragma GCC unroll 4
-      for (int j = 0; j < kWidth; j++, at += next) {
+      for (int j = 0; j < kWidth; j++, at += step) {
         __builtin_prefetch(at, 1);
         if (sizeof(C) > 64) __builtin_prefetch(reinterpret_cast<const char*>(at) + 64, 1);
       }
     }
-    std::size_t start, next;
+    const int *cell, count;
+    const C* edge;
+    std::size_t step;
   };
+
+  void add(int a0, int a1, int top, int bottom) {
+    const float *const window_u = plan_.window_u.data(), *const window_v = plan_.weights_v();
+    C* const start = grid();
+    const std::size_t width = plan_.width;
+    RaySamples samples;
+    scatter(plan_, a0, a1, top, bottom, [&](const Places& places, const Places& next, int begin, int end, int first, int last) {
+      const C* values = spectrum_of(places.angle - a0) + places.frequency;
+      const Leading leading(plan_, start, next);
+      if (!kInRegisters || first || last < kWidth) {
+        for (int i = begin; i < end; i++) {
+          leading(i);
+          for (int j = first; j < last; j++)
+            add_row(start + places.cell[i] + j * width, values[i], window_v[places.v[i] + j], window_u + places.u[i]);
+        }
+        return;
+      }
+      for (int i = begin; i < end; i++) {
+        const int at = i - begin, row = places.row[i], column = places.cell[i] - row * int(width);
+        samples.row[at] = row;
+        samples.column[at] = column;
+        rotate(window_u + places.u[i], column, samples.across[at]);
+        rotate(window_v + places.v[i], row, samples.down[at]);
+      }
+      const V* of = reinterpret_cast<const V*>(values + begin);
+      V* const plane = reinterpret_cast<V*>(start);  // of real parts; imaginary ones lie between them
+      add_ray(samples, end - begin, of, plane, width, leading);
+      add_ray(samples, end - begin, of + 1, plane + 1, width, [](int) {});
+    });
+  }
+
+  static void add_row(C* at, C value, float weight, const float* across) {
+    const V r = value.r * splat<V>(weight), i = value.i * splat<V>(weight);
+#pragma GCC unroll 4
+    for (int m = 0; m < kWidth; m++) {
+      at[m].r = mul_add(r, splat<V>(across[m]), at[m].r);
+      at[m].i = mul_add(i, splat<V>(across[m]), at[m].i);
+    }
+  }
 
   void across(int v, int member) {
     C* row = grid() + std::size_t(v + kMargin) * plan_.width + kMargin;
@@ -169,9 +188,12 @@ class ManySlices {
     const int count = std::min(kTile, wide - x0);
     const float *shade_x = plan_.shade_x.data(), *shade_y = plan_.shade_y.data();
     V* tile = tiles_.as<V>() + tile_room_ * member;
+    C* const after = work(member) + kTogether * std::size_t(h + kApart);
     for (int x = 0; x < count; x++) {
-      gather(grid() + std::size_t(kMargin) * plan_.width + kMargin + wrapped(x0 + x, wide, plan_.geometry.across), h, work(member));
-      const V* values = reinterpret_cast<const V*>(transform<true>(plan_.down.half, work(member), work(member) + h + kApart));
+      const int together = x % kTogether;
+      C* const entries = work(member) + together * std::size_t(h + kApart);
+      if (together == 0) gather(x0 + x, std::min(kTogether, count - x), h, entries);
+      const V* values = reinterpret_cast<const V*>(transform<true>(plan_.down.half, entries, after));
       const float sign = (x0 + x - wide / 2) % 2 ? -shade_x[x0 + x] : shade_x[x0 + x];  // u = 0 lies in the middle of the grid
       V* column = tile + std::size_t(x) * (tall + 1);
       for (int y = 0; y < tall; y++) column[y] = values[wrapped(y, tall, side)] * splat<V>(sign * shade_y[y]);
@@ -179,36 +201,47 @@ class ManySlices {
     put(batch, first, x0, count, tile);
   }
 
-  void gather(const C* column, int h, C* out) {
-    const auto prefetch_both = [](const C* at) {
+  // Entries of the transforms of some columns, read side by side: memory is slow in going from row to row.
+  void gather(int x0, int count, int h, C* out) {
+    const C* columns[kTogether];
+    for (int x = 0; x < kTogether; x++)
+      columns[x] = grid() + std::size_t(kMargin) * plan_.width + kMargin +
+                   wrapped(x0 + std::min(x, count - 1), plan_.geometry.wide, plan_.geometry.across);
+    const auto prefetch = [](const C* at) {
       __builtin_prefetch(at);
       if (sizeof(C) > 64) __builtin_prefetch(reinterpret_cast<const char*>(at) + 64);
     };
     const std::size_t width = plan_.width;
     for (int k = 0; k <= h - k; k++) {
-      const C a = column[k * width], b = column[(h - k) * width];
-      prefetch_both(column + (k + kPrefetch) * width);
-      prefetch_both(column + (h - k - std::min(kPrefetch, h - k)) * width);
-      out[k] = half_entry(plan_.down, a, b, k);
-      if (k > 0) out[h - k] = half_entry(plan_.down, b, a, h - k);
+      const std::size_t top = k * width, bottom = (h - k) * width;
+      const std::size_t later = (k + kPrefetch) * width, earlier = (h - k - std::min(kPrefetch, h - k)) * width;
+      for (int x = 0; x < count; x++) {
+        const C a = columns[x][top], b = columns[x][bottom];
+        prefetch(columns[x] + later);
+        prefetch(columns[x] + earlier);
+        C* const entries = out + x * std::size_t(h + kApart);
+        entries[k] = half_entry(plan_.down, a, b, k);
+        if (k > 0) entries[h - k] = half_entry(plan_.down, b, a, h - k);
+      }
     }
   }
 
   void put(const Batch& batch, int first, int x0, int count, const V* tile) {
     const std::size_t wide = plan_.geometry.wide, tall = plan_.geometry.tall, picture = wide * tall;
-    const int slices = lanes_used(batch, first), whole = count / L * L;
+    const int slices = lanes_used(batch, first), whole = count / kLine * kLine;
     float* out = batch.out + first * picture + x0;
-    const bool aligned = reinterpret_cast<std::size_t>(out) % sizeof(V) == 0 && wide % L == 0;
+    const bool aligned = reinterpret_cast<std::size_t>(out) % (sizeof(float) * kLine) == 0 && wide % kLine == 0;
     for (std::size_t y = 0; y < tall; y++)
-      for (int x = 0; x < whole; x += L) {
-        V block[L];
-        for (int i = 0; i < L; i++) block[i] = tile[(x + i) * (tall + 1) + y];
-        transpose<L>(block);
+      for (int x = 0; x < whole; x += kLine) {
+        V blocks[kLine];
+        for (int i = 0; i < kLine; i++) blocks[i] = tile[(x + i) * (tall + 1) + y];
+        for (int part = 0; part < kLine; part += L) transpose<L>(blocks + part);
         float* at = out + y * wide + x;
-        if (aligned)
-          for (int s = 0; s < slices; s++) stream(at + s * picture, block[s]);
-        else
-          for (int s = 0; s < slices; s++) store<L>(at + s * picture, block[s]);
+        for (int s = 0; s < slices; s++, at += picture)
+          for (int part = 0; part < kLine; part += L) {
+            if (aligned) stream(at + part, blocks[part + s]);
+            else store<L>(at + part, blocks[part + s]);
+          }
       }
     for (int x = whole; x < count; x++)
       for (std::size_t y = 0; y < tall; y++)

@@ -95,9 +95,9 @@ class OneSlice {
     float* const start = grid_.as<float>();
     const std::size_t row = std::size_t(2) * plan_.width;
     const std::size_t later = 2 * (2 * plan_.bins_room);  // the angle after the next, to be there in time
-    scatter(plan_, 0, plan_.geometry.angles, top, bottom, 0,
-            [&](int a, int k0, const Places& places, int begin, int end, int first, int last) {
-              const float* values = spectrum_of(a) + 2 * k0;
+    scatter(plan_, 0, plan_.geometry.angles, top, bottom,
+            [&](const Places& places, const Places&, int begin, int end, int first, int last) {
+              const float* values = spectrum_of(places.angle) + 2 * places.frequency;
               for (int i = begin; i < end; i += 8) __builtin_prefetch(values + 2 * i + later);
               for (int i = begin; i < end; i++) {
                 const int place = places.cell[i] + kShift, offset = place & (kBlock - 1);

@@ -10,7 +10,7 @@ constexpr int kWidth = 4;      // of the window, in cells of the grid
 constexpr double kLeast = 1.25, kMost = 2;  // oversampling of the grid; the window's shape is best between them
 constexpr int kMargin = 3;     // cells around the grid that catch windows crossing its edge
 constexpr int kSteps = 2048;   // of the tabulated window between two cells
-constexpr int kAngles = 16;    // whose samples are added to the grid in turns ...
+constexpr int kAngles = 32;    // whose samples are added to the grid in turns ...
 constexpr int kBins = 64;      // ... of this many frequencies; the order of all sums follows from these two
 
 // One pass of a transform.

@@ -64,12 +64,16 @@ struct Ray {
   double across, down;  // cells from one frequency to the next
 };
 
-// The first cell that each of some neighbouring samples reaches, and which weights apply.
+// The first cell that each of some neighbouring samples of an angle reaches, and which weights apply.
 struct Places {
-  static constexpr int kAhead = 16;
-  alignas(64) int row[kBins + kAhead], cell[kBins + kAhead], u[kBins + kAhead], v[kBins + kAhead];
+  int angle, frequency, count;  // of the first sample
+  alignas(64) int row[kBins], cell[kBins], u[kBins], v[kBins];
 
-  void find(const GriddingPlan& plan, const Ray& ray, int first, int count) {
+  void find(const GriddingPlan& plan, int of_angle, int first, int samples) {
+    angle = of_angle;
+    frequency = first;
+    count = samples;
+    const Ray ray(plan, angle);
     const double across = ray.across * kSteps, down = ray.down * kSteps;
     const int shift = std::max(plan.geometry.across, plan.geometry.down) * kSteps;  // makes all positive, so that truncation rounds
     const double bias = shift + 0.5;
@@ -86,13 +90,28 @@ struct Places {
 };
 static_assert(kSteps == 1 << 11, "the shifts above divide by it");
 
-// Adds the samples of the angles [a0, a1) as far as they touch the grid's rows [top, bottom), in the order that all sums
-// follow: kAngles angles in turns of kBins frequencies. Calls add(angle, frequency, places, begin, end, first, last) for
-// runs of samples (the first of `places` is that frequency) with the window's rows to be added; `ahead` places more are
-// known than are added.
+// Calls add(places, next, begin, end, first, last) for the samples as far as they touch the rows [top, bottom), with the
+// window's rows to be added. Rows never go back: only samples at both ends can reach beyond the band.
 template <class Add>
-inline void scatter(const GriddingPlan& plan, int a0, int a1, int top, int bottom, int ahead, Add&& add) {
-  Places places;
+inline void add_within(const Places& places, const Places& next, int top, int bottom, Add&& add) {
+  int whole = 0, rest = places.count;
+  while (whole < rest && places.row[whole] < top) whole++;
+  while (rest > whole && places.row[rest - 1] + kWidth > bottom) rest--;
+  const auto part = [&](int i) {
+    const int first = std::max(0, top - places.row[i]), last = std::min(kWidth, bottom - places.row[i]);
+    if (first < last) add(places, next, i, i + 1, first, last);
+  };
+  for (int i = 0; i < whole; i++) part(i);
+  if (whole < rest) add(places, next, whole, rest, 0, kWidth);
+  for (int i = rest; i < places.count; i++) part(i);
+}
+
+// Adds the samples of the angles [a0, a1) as far as they touch the grid's rows [top, bottom), in the order that all sums
+// follow: kAngles angles in turns of kBins frequencies. `next` in add_within are the places that come after these.
+template <class Add>
+inline void scatter(const GriddingPlan& plan, int a0, int a1, int top, int bottom, Add&& add) {
+  Places both[2];
+  int found = 0;
   for (int turn = a0; turn < a1; turn += kAngles) {
     int begin[kAngles], end[kAngles], least = plan.bins, most = 0;
     const int angles = std::min(kAngles, a1 - turn);
@@ -108,19 +127,13 @@ inline void scatter(const GriddingPlan& plan, int a0, int a1, int top, int botto
       for (int a = 0; a < angles; a++) {
         const int k0 = std::max(block, begin[a]), k1 = std::min(block + kBins, end[a]);
         if (k0 >= k1) continue;
-        places.find(plan, Ray(plan, turn + a), k0, k1 - k0 + ahead);
-        int whole = 0, rest = k1 - k0;  // rows never go back: only samples at both ends can reach beyond the band
-        while (whole < rest && places.row[whole] < top) whole++;
-        while (rest > whole && places.row[rest - 1] + kWidth > bottom) rest--;
-        const auto part = [&](int i) {
-          const int first = std::max(0, top - places.row[i]), last = std::min(kWidth, bottom - places.row[i]);
-          if (first < last) add(turn + a, k0, places, i, i + 1, first, last);
-        };
-        for (int i = 0; i < whole; i++) part(i);
-        add(turn + a, k0, places, whole, rest, 0, kWidth);
-        for (int i = rest; i < k1 - k0; i++) part(i);
+        Places &last = both[(found + 1) & 1], &now = both[found & 1];
+        now.find(plan, turn + a, k0, k1 - k0);
+        if (found++) add_within(last, now, top, bottom, add);
       }
   }
+  const Places& last = both[(found + 1) & 1];
+  if (found) add_within(last, last, top, bottom, add);
 }
 
 // What fell on the margins belongs to the other side, or to the other half of the plane as its conjugate.
