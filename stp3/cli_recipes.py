@@ -11,6 +11,7 @@ from stp3.cli_arguments import Commands, add_command, show, table
 if TYPE_CHECKING:
     from stp3.steps.base import Step
 
+_VALUES_WIDTH = 32
 _DEFAULT = "  stp3 recipe default > recipe.yaml\n  stp3 preview scan.h5 --row 10 --recipe recipe.yaml -o slice.tif"
 _CHECK = "  stp3 recipe check recipe.yaml            are its steps and parameters right?\n" \
          "  stp3 recipe check recipe.yaml scan.h5    and does it suit this scan?"  # fmt: skip
@@ -100,7 +101,7 @@ def _about_parameter(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "title": entry.get("title", name),
-        "types": [kind["type"] for kind in kinds if "type" in kind],
+        "types": [kind["type"] for kind in kinds if "type" in kind and not {"const", "enum"} & set(kind)],
         "default": entry.get("default"),
         "choices": choices,
         "minimum": bound("minimum"),
@@ -128,15 +129,21 @@ def _explain(content: dict[str, Any]) -> list[str]:
 
 
 def _wrapped(rows: list[tuple[str, ...]]) -> list[str]:
-    """A table whose last column is broken to the width of the terminal."""
+    """A table of the terminal's width whose last column, and the third where values are many, go over several lines."""
     import shutil
     import textwrap
+    from itertools import zip_longest
 
-    left = sum(max(len(row[column]) for row in rows) + 2 for column in range(len(rows[0]) - 1))
+    values = min(max(len(row[2]) for row in rows), _VALUES_WIDTH)
+    left = sum(max(len(row[column]) for row in rows) + 2 for column in (0, 1, 3)) + values + 2
     width = max(shutil.get_terminal_size((120, 24)).columns - left, 30)
-    broken = [(row[:-1], textwrap.wrap(row[-1], width) or [""]) for row in rows]
-    rest = ("",) * (len(rows[0]) - 1)
-    return table([(*(rest if number else cells), line) for cells, lines in broken for number, line in enumerate(lines)])
+    lines: list[tuple[str, ...]] = []
+    for name, default, allowed_values, unit, meaning in rows:
+        broken = zip_longest(textwrap.wrap(allowed_values, values), textwrap.wrap(meaning, width), fillvalue="")
+        cells = list(broken) or [("", "")]
+        lines += [(name, default, cells[0][0], unit, cells[0][1])]
+        lines += [("", "", some, "", more) for some, more in cells[1:]]
+    return table(lines)
 
 
 def allowed(parameter: dict[str, Any]) -> str:
@@ -146,9 +153,11 @@ def allowed(parameter: dict[str, Any]) -> str:
     if parameter["minimum"] is not None and parameter["maximum"] is not None:
         bounds = [f"{parameter['minimum']:g} to {parameter['maximum']:g}"]
     numbers = ["a number"] if {"number", "integer"} & set(parameter["types"]) and not bounds else []
-    switch = ["true|false"] if "boolean" in parameter["types"] else []
-    choices = ["|".join(_plain(choice) for choice in parameter["choices"])] if parameter["choices"] else []
-    return " or ".join([*choices, *([", ".join(bounds)] if bounds else []), *numbers, *switch])
+    switch = ["true, false"] if "boolean" in parameter["types"] else []
+    choices = [", ".join(_plain(choice) for choice in parameter["choices"])] if parameter["choices"] else []
+    words = {"string": "text", "array": "numbers in brackets, [1, 2, ...]", "null": "none"}
+    others = [words[kind] for kind in parameter["types"] if kind in words]
+    return " or ".join([*choices, *([", ".join(bounds)] if bounds else []), *numbers, *switch, *others])
 
 
 def _plain(value: Any) -> str:

@@ -68,8 +68,9 @@ def test_each_step_is_explained_with_all_its_parameters(name: str, capsys: pytes
 
 def test_allowed_values_are_put_in_words() -> None:
     empty = {"types": [], "choices": [], "default": 1, "minimum": None, "maximum": None, "above": None, "below": None}
-    assert allowed(empty | {"types": ["boolean"]}) == "true|false"
+    assert allowed(empty | {"types": ["boolean"]}) == "true, false"
     assert allowed(empty | {"types": ["number"], "minimum": 1, "maximum": 30}) == "1 to 30"
     assert allowed(empty | {"types": ["number"], "above": 0, "below": 50}) == "> 0, < 50"
-    assert allowed(empty | {"types": ["number", "string"], "choices": ["auto"]}) == "auto or a number"
-    assert allowed(empty | {"choices": ["hann", "none"]}) == "hann|none"
+    assert allowed(empty | {"types": ["number"], "choices": ["auto"]}) == "auto or a number"
+    assert allowed(empty | {"types": ["string", "null"]}) == "text or none"
+    assert allowed(empty | {"choices": ["hann", "none"]}) == "hann, none"
