@@ -158,7 +158,9 @@ def seen_through(scan: Scan, first: int, last: int, bin: int) -> Scan:
 
 
 def few_views(scan: Scan, axis: float, rng: np.random.Generator) -> tuple[Scan, float]:
-    return with_angles(scan, np.arange(0, scan.angles, max(1, scan.angles // (45 * round(np.ptp(scan.theta) / np.pi))))), axis
+    return with_angles(
+        scan, np.arange(0, scan.angles, max(1, scan.angles // (45 * round(np.ptp(scan.theta) / np.pi))))
+    ), axis
 
 
 def other_angles(scan: Scan, axis: float, rng: np.random.Generator) -> tuple[Scan, float]:
@@ -195,7 +197,10 @@ def report(results: list[tuple[Case, AxisReport, float]]) -> None:
     for colour in ("green", "amber", "red"):
         line(colour, errors[colours == colour])
     for name in dict.fromkeys(name for _, found, _ in results for name in found.methods):
-        line(name, np.array([abs(found.methods[name] - case.axis) for case, found, _ in results if name in found.methods]))
+        line(
+            name,
+            np.array([abs(found.methods[name] - case.axis) for case, found, _ in results if name in found.methods]),
+        )
     for case, found, _ in results:
         off = found.rotation_axis - case.axis
         if found.verdict == "green" and abs(off) > _BAD:

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stp3.axis_verdict import METHODS, Found, Verdict, judge, through_rows
 from stp3.kernels.axis_fourier import axis_by_fourier
 from stp3.kernels.axis_mass import axis_by_mass
 from stp3.kernels.axis_pairs import Estimate, axis_by_pairs, stripes_of
+from stp3.kernels.axis_slices import agreement, axis_by_slices, wide_sweep
 from stp3.kernels.threads import share
 from stp3.scan import Frames, Scan
 from stp3.steps.base import Slab
 from stp3.steps.flat_field import FlatField
 from stp3.steps.minus_log import MinusLog
 
-Verdict = Literal["green", "amber", "red"]
-Method = Callable[[NDArray[np.float32], NDArray[np.float64]], Estimate | None]
-
-BINNED_METHODS: Mapping[str, Method] = {"mass": axis_by_mass, "fourier": axis_by_fourier}
-METHODS = ("pairs", *BINNED_METHODS)  # in the order in which they are trusted
-
 _BANDS, _BANDS_LARGE, _LARGE = 5, 3, 1 << 19  # fewer bands of large sinograms
-_BINNED_ANGLES, _BINNED_COLUMNS = 600, 700
+_BINNED = 500, 1024  # about the most angles of a half turn and columns that mass and Fourier look at
+_SLICED = 360, 512  # ... that slices are made of
+_SWEPT = 200, 200  # ... in a sweep over all axes
 _BAND_ROWS = 4
-_AGREE, _DISAGREE = 0.5, 3.0  # columns
-_OUTLIER = 2.0  # columns that a row may be off the line through all rows
-_LEAST_SCATTER = 0.05  # columns; rows do not tell the axis better than this
-_TILT_TOLD = np.deg2rad(0.2)  # a tilt less certain than this is not told
 _SAMPLE = 0.3  # share of the strongest row's signal that a row must have to be used
+_COUNTS = -1.0  # line integrals below it are counts that no flat divided
+_SAME = 8.0  # columns of the wide sweep within which two guesses are one
+_SETTLED = 0.3  # agreement of the marks of slices at which no other band is searched
+_WHOLE_TURN = 1.9 * np.pi
+
+Side = Literal["left", "right"]
 
 
 @dataclass(frozen=True)
 class AxisReport:
-    """The rotation axis in columns, what each method found, and how far they are apart.
+    """The rotation axis in columns, what each method found, and how far those that are believed are apart.
 
-    `verdict` is green when methods agree within half a column, red when they disagree by more than three or none
-    found anything. `tilt_deg` is the camera's tilt against the axis, positive when the axis moves to higher columns
-    with the row; None when there are too few rows to tell.
+    `rotation_axis` is that of the middle row, (rows - 1) / 2. `verdict` is green when methods that look at different
+    things agree within half a column and nothing of their weight contradicts, red when nothing is believed or what is
+    contradicts by more than three columns. `tilt_deg` is the camera's tilt against the axis, positive when the axis
+    moves to higher columns with the row, None when there are too few rows to tell; `slope` is the same in columns a
+    row, and 0 unless methods agree on one that differs from it. Over a whole turn `overlap` columns are seen from
+    both sides, at this `side` of the detector; None over half a turn.
     """
 
     rotation_axis: float
@@ -49,20 +52,79 @@ class AxisReport:
     verdict: Verdict
     tilt_deg: float | None
     methods: dict[str, float]
+    slope: float = 0.0
+    overlap: float | None = None
+    side: Side | None = None
+
+
+@dataclass(frozen=True)
+class _Band:
+    """The mean sinogram of some rows, and what was found in it."""
+
+    row: float
+    sinogram: NDArray[np.float32]
+    theta: NDArray[np.float64]
+    found: dict[str, Estimate] = field(default_factory=dict)
+
+    def binned(self, most: tuple[int, int]) -> _Binned:
+        """The sinogram with neighbouring angles and columns averaged until they are few enough, without stripes."""
+        angles, columns = self.sinogram.shape
+        half_turns = max(1, round(float(np.ptp(self.theta)) / np.pi))
+        turns, width = max(1, angles // (most[0] * half_turns)), -(-columns // most[1])
+        kept_angles, kept_columns = angles // turns * turns, columns // width * width
+        shape = (kept_angles // turns, turns, kept_columns // width, width)
+        lines = self.sinogram[:kept_angles, :kept_columns].reshape(shape).mean(axis=(1, 3))
+        theta = np.unwrap(self.theta)[:kept_angles].reshape(-1, turns).mean(axis=1)
+        return _Binned(stripes_of(lines.shape[1]).remove(lines), theta, width)
+
+
+@dataclass(frozen=True)
+class _Binned:
+    """A sinogram of which `width` columns became one."""
+
+    lines: NDArray[np.float32]
+    theta: NDArray[np.float64]
+    width: int
+
+    def columns(self, estimate: Estimate) -> Estimate:
+        """What was found here, in columns of the detector."""
+        column = (estimate.column + 0.5) * self.width - 0.5
+        return replace(estimate, column=column, least_error=estimate.least_error * self.width)
+
+    def here(self, column: float) -> float:
+        return (column + 0.5) / self.width - 0.5
 
 
 def find_rotation_axis(scan: Scan, *, threads: int = 1) -> AxisReport:
     """The rotation axis, measured on up to five bands of rows where the sample is."""
-    bands = _bands(scan)
-    found: dict[str, list[tuple[float, Estimate]]] = {name: [] for name in METHODS}
-    for rows, estimates in zip(bands, share(partial(_measure, scan), bands, threads), strict=True):
-        for name, estimate in estimates.items():
-            found[name].append(((rows.start + rows.stop - 1) / 2, estimate))
-    lines = {name: _through_rows(rows, scan.rows) for name, rows in found.items() if rows}
-    return _judge(lines, scan)
+    bands = share(partial(_measure, scan), _rows(scan), threads)
+    bands = _with_slices(bands, threads)
+    found: dict[str, list[Found]] = {name: [] for name in METHODS}
+    for band in bands:
+        for name, estimate in band.found.items():
+            found[name].append((band.row, estimate))
+    lines = [through_rows(name, rows, scan.rows) for name, rows in found.items() if rows]
+    said = judge(lines, otherwise=(scan.columns - 1) / 2)
+    overlap, side = _overlap(scan, said.column)
+    return AxisReport(
+        rotation_axis=said.column,
+        spread=said.spread,
+        verdict=said.verdict,
+        tilt_deg=None if said.slope is None else float(np.rad2deg(np.arctan(said.slope))),
+        methods={line.method: line.column for line in lines},
+        slope=said.slope if said.slope is not None and said.slope_is_significant else 0.0,
+        overlap=overlap,
+        side=side,
+    )
 
 
-def _bands(scan: Scan) -> list[range]:
+def _overlap(scan: Scan, column: float) -> tuple[float | None, Side | None]:
+    if np.ptp(scan.theta) < _WHOLE_TURN:
+        return None, None
+    return 2 * min(column, scan.columns - 1 - column) + 1, "left" if column < (scan.columns - 1) / 2 else "right"
+
+
+def _rows(scan: Scan) -> list[range]:
     """Bands of neighbouring rows, spread over where the sample is."""
     signal = _signal(scan)
     usable = np.flatnonzero(signal >= _SAMPLE * signal.max())
@@ -81,28 +143,55 @@ def _signal(scan: Scan) -> NDArray[np.float64]:
     return np.asarray(np.median(np.abs(lines - lines.mean(axis=0)), axis=0).mean(axis=-1) + 1e-12)
 
 
-def _measure(scan: Scan, rows: range) -> dict[str, Estimate]:
-    """What each method finds in the mean sinogram of a band; all but the first look at it binned and cleaned."""
+def _measure(scan: Scan, rows: range) -> _Band:
+    """The band of those rows, and what the methods that look anywhere on the detector find in it."""
     sinogram = np.ascontiguousarray(_line_integrals(scan, rows).mean(axis=1))
-    found = {"pairs": axis_by_pairs(sinogram, scan.theta)}
-    binned, theta, width = _binned(sinogram, scan.theta)
-    clean = stripes_of(binned.shape[1]).remove(binned)
-    for name, method in BINNED_METHODS.items():
-        estimate = method(clean, theta)
-        found[name] = estimate and replace(estimate, column=(estimate.column + 0.5) * width - 0.5)
-    return {name: estimate for name, estimate in found.items() if estimate is not None}
+    if np.median(sinogram) < _COUNTS:
+        sinogram -= sinogram.mean(axis=0)  # what the beam and the detector do, and no flat took away
+    band = _Band((rows.start + rows.stop - 1) / 2, sinogram, scan.theta)
+    binned = band.binned(_BINNED)
+    mass, fourier = (method(binned.lines, binned.theta) for method in (axis_by_mass, axis_by_fourier))
+    found = {
+        "pairs": axis_by_pairs(sinogram, scan.theta),
+        "mass": mass and binned.columns(mass),
+        "fourier": fourier and binned.columns(fourier),
+    }
+    return replace(band, found={name: estimate for name, estimate in found.items() if estimate})
 
 
-def _binned(
-    sinogram: NDArray[np.float32], theta: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.float64], int]:
-    """The sinogram with neighbouring angles and columns averaged, its angles, and how many columns became one."""
-    angles, columns = sinogram.shape
-    turns, width = max(1, angles // _BINNED_ANGLES), max(1, columns // _BINNED_COLUMNS)
-    kept_angles, kept_columns = angles // turns * turns, columns // width * width
-    shape = (kept_angles // turns, turns, kept_columns // width, width)
-    binned = sinogram[:kept_angles, :kept_columns].reshape(shape).mean(axis=(1, 3))
-    return binned, np.unwrap(theta)[:kept_angles].reshape(-1, turns).mean(axis=1), width
+def _with_slices(bands: Sequence[_Band], threads: int) -> list[_Band]:
+    """The bands with what their slices say near the axis that one band's slices, searched widely, say."""
+    guess: float | None = None
+    best = 0.0
+    for band in (bands[len(bands) // 2], bands[0]):
+        found = _by_slices(_guesses(band, threads), band)
+        if found and (guess is None or agreement(found) > best):
+            guess, best = found["sharpness"].column, agreement(found)
+        if best >= _SETTLED:
+            break
+    if guess is None:
+        return list(bands)
+    found = share(partial(_by_slices, [guess]), bands, threads)
+    return [replace(band, found={**band.found, **more}) for band, more in zip(bands, found, strict=True)]
+
+
+def _guesses(band: _Band, threads: int) -> list[float]:
+    """Axes worth a closer look: what was found already, and what stands out in a wide sweep."""
+    swept = band.binned(_SWEPT)
+    wide = [swept.columns(Estimate(column, 0)).column for column in wide_sweep(swept.lines, swept.theta, threads)]
+    guesses: list[float] = []
+    for column in [*(estimate.column for estimate in band.found.values()), *wide]:
+        if all(abs(column - guess) > _SAME * swept.width for guess in guesses):
+            guesses.append(column)
+    return guesses
+
+
+def _by_slices(guesses: Sequence[float], band: _Band) -> dict[str, Estimate]:
+    """What the slices of a band say near some guesses."""
+    binned = band.binned(_SLICED)
+    here = [binned.here(guess) for guess in guesses]
+    found = axis_by_slices(binned.lines, binned.theta, here, in_view="mass" in band.found)
+    return {name: binned.columns(estimate) for name, estimate in found.items()}
 
 
 def _line_integrals(scan: Scan, rows: range, frames: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
@@ -124,61 +213,3 @@ def _line_integrals(scan: Scan, rows: range, frames: NDArray[np.intp] | None = N
     )
     corrected = FlatField.apply(slab, FlatField.Parameters())
     return MinusLog.apply(corrected, MinusLog.Parameters()).data
-
-
-@dataclass(frozen=True)
-class _Line:
-    """The axis of one method over the rows: at the middle row, its slope and the error of that, rows on it, clarity."""
-
-    column: float
-    slope: float
-    slope_error: float
-    rows: int
-    clarity: float
-
-
-def _through_rows(found: list[tuple[float, Estimate]], rows: int) -> _Line:
-    """A straight line through the estimates, weighted by their clarity, without those far off."""
-    at = np.array([row for row, _ in found]) - (rows - 1) / 2
-    columns = np.array([estimate.column for _, estimate in found])
-    clarity = np.array([max(estimate.clarity, 1e-6) for _, estimate in found])
-    middle = _weighted_median(columns, clarity)
-    near = np.abs(columns - middle) <= _OUTLIER + 0.02 * np.abs(at)
-    at, columns, weight = at[near], columns[near], clarity[near]
-    middle, slope, error = float(np.average(columns, weights=weight)), 0.0, np.inf
-    if len(at) >= 3 and np.ptp(at) > 0:
-        slope, at_middle = np.polyfit(at, columns, 1, w=weight)
-        scatter = np.sqrt(np.sum((columns - at_middle - slope * at) ** 2) / (len(at) - 2))
-        error = max(float(scatter), _LEAST_SCATTER) / float(np.sqrt(np.sum((at - at.mean()) ** 2)))
-        middle = float(at_middle) if error < _TILT_TOLD else middle
-    return _Line(middle, float(slope), error, len(at), float(np.median(clarity) * near.mean()))
-
-
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])
-
-
-def _judge(lines: dict[str, _Line], scan: Scan) -> AxisReport:
-    """One axis out of what the methods found."""
-    methods = {name: line.column for name, line in lines.items()}
-    believed = {name: line for name, line in lines.items() if line.clarity >= 1}
-    if not believed:
-        values = list(methods.values()) or [(scan.columns - 1) / 2]
-        best = max(lines.values(), key=lambda line: line.clarity).column if lines else values[0]
-        return AxisReport(best, float(np.ptp(values)), "red", None, methods)
-    columns = [line.column for line in believed.values()]
-    spread, middle = float(np.ptp(columns)), float(np.median(columns))
-    near = [line for line in believed.values() if abs(line.column - middle) <= _AGREE]
-    chosen = near[0] if near else replace(next(iter(believed.values())), column=middle)
-    verdict: Verdict = "green" if len(believed) > 1 and spread <= _AGREE else "red" if spread > _DISAGREE else "amber"
-    return AxisReport(chosen.column, spread, verdict, _tilt_deg(near or [chosen]), methods)
-
-
-def _tilt_deg(lines: list[_Line]) -> float | None:
-    """The tilt that the methods agree on; None where one of them alone, or none, would tell of it."""
-    slopes = [line.slope for line in lines if line.slope_error < _TILT_TOLD]
-    if not slopes or np.ptp(slopes) > _TILT_TOLD:
-        return None
-    return float(np.rad2deg(np.arctan(np.median(slopes))))

@@ -1,0 +1,149 @@
+"""The rotation axis from slices: with the right one they are sharp, orderly and nowhere negative.
+
+The same sinogram is reconstructed with many axes at once. Three marks are given to each slice: the fourth power of
+its slope (edges are steep only where all projections agree), the entropy of its grey values, and, for half turns of
+a sample wholly in view, how negative it gets (Donath, Beckmann and Schreyer, J. Opt. Soc. Am. A 23:1048, 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from stp3.kernels.axis_pairs import Estimate, Lines
+from stp3.kernels.reconstruction import reconstruct
+from stp3.kernels.threads import pieces
+
+_TOGETHER = 32  # candidates reconstructed at once
+_CUTOFF = 0.5  # of a Hann filter: noise must not decide
+_RADIUS = 0.46  # of the circle that is looked at, in widths of the detector
+_LEAST_OVERLAP, _LEAST_OVERLAP_HALF_TURN = 0.16, 0.4  # share of the columns, in the wide sweep
+_WHOLE_TURN = 1.9 * np.pi
+_GREYS = 64
+_TRIMMED = 0.0002  # share of the values at each end that does not spread the greys
+_AROUND, _CLOSE = np.arange(-10.0, 10.5), np.arange(-2.0, 2.1, 0.5)  # columns around a guess, and around the best
+_LEAST_ERROR, _LEAST_ERROR_WHOLE_TURN = 0.1, 0.25  # columns; a trend under the peak shifts it
+_TREND = 15  # candidates over which a mark changes slowly, whatever the axis
+_SAME = 1.5  # columns
+
+Slices = NDArray[np.float32]
+Marks = NDArray[np.float64]
+
+
+def slices_at(sinogram: Lines, theta: NDArray[np.float64], axes: NDArray[np.float64], threads: int = 1) -> Slices:
+    """One smooth slice of the sinogram (angles, columns) for each axis, shape (axes, columns, columns)."""
+    angles, columns = sinogram.shape
+    stack = np.broadcast_to(sinogram[:, None], (angles, len(axes), columns))
+    if np.ptp(theta) > _WHOLE_TURN:
+        stack = stack * np.stack([weights_of_whole_turn(columns, axis) for axis in axes])
+    return reconstruct(stack, theta, axes, filter="hann", cutoff=_CUTOFF, threads=threads)
+
+
+def weights_of_whole_turn(columns: int, axis: float) -> NDArray[np.float32]:
+    """Weights of the columns of a whole turn: a ray seen from both sides weighs 2 together, any other 2 alone."""
+    overlap = min(axis, columns - 1 - axis) + 0.5
+    to_the_far_side = (np.arange(columns) - axis) * (1 if axis < (columns - 1) / 2 else -1)
+    return (2 * np.clip(to_the_far_side / (2 * overlap) + 0.5, 0, 1)).astype(np.float32)
+
+
+def sharpness(slices: Slices) -> Marks:
+    """The sum of the fourth power of the slope inside the circle; high is good."""
+    inside = _circle(slices.shape[1])[1:-1, 1:-1].astype(np.float32).ravel()
+    across = slices[:, 1:-1, 2:] - slices[:, 1:-1, :-2]
+    down = slices[:, 2:, 1:-1] - slices[:, :-2, 1:-1]
+    steep = np.multiply(across, across, out=across)
+    steep += np.multiply(down, down, out=down)
+    return np.asarray((steep * steep).reshape(len(slices), -1) @ inside, np.float64)
+
+
+def order(slices: Slices) -> Marks:
+    """Minus the entropy of the grey values inside the circle; high is good."""
+    values = slices[:, _circle(slices.shape[1])]
+    middle = values[len(values) // 2]
+    low, high = np.quantile(middle[:: max(1, middle.size // 20_000)], (_TRIMMED, 1 - _TRIMMED))
+    scale = np.float32((_GREYS - 1) / max(float(high - low), 1e-30))
+    greys = np.clip((values - low) * scale, 0, _GREYS - 1).astype(np.uint8)
+    shares = np.stack([np.bincount(one, minlength=_GREYS) for one in greys]) / values.shape[1]
+    return np.asarray((shares * np.log(np.maximum(shares, 1e-30))).sum(axis=1))
+
+
+def positivity(slices: Slices) -> Marks:
+    """The mean of what is below 0 inside the circle; high (near 0) is good."""
+    return np.asarray(np.minimum(slices, 0)[:, _circle(slices.shape[1])].mean(axis=1, dtype=np.float64))
+
+
+def wide_sweep(sinogram: Lines, theta: NDArray[np.float64], threads: int = 1, most: int = 3) -> list[float]:
+    """The axes that stand out anywhere on the detector by sharpness, best first; meant for binned sinograms."""
+    columns = sinogram.shape[1]
+    least = _LEAST_OVERLAP if np.ptp(theta) > _WHOLE_TURN else _LEAST_OVERLAP_HALF_TURN
+    axes = np.arange(least * columns / 2, columns * (1 - least / 2) - 1)
+    parts = pieces(len(axes), _TOGETHER)
+    marks = np.concatenate([sharpness(slices_at(sinogram, theta, axes[part], threads)) for part in parts])
+    above = marks - median_filter(marks, min(_TREND, len(marks)), mode="nearest")
+    found: list[float] = []
+    for _ in range(most):
+        best = int(np.argmax(above))
+        found.append(float(axes[best]))
+        above[max(best - _TREND // 2, 0) : best + _TREND // 2 + 1] = -np.inf
+    return found
+
+
+def axis_by_slices(
+    sinogram: Lines, theta: NDArray[np.float64], guesses: Sequence[float], in_view: bool
+) -> dict[str, Estimate]:
+    """The best axis within 10 columns of one of the guesses, by each mark.
+
+    Believed is the guess around which sharpness and entropy agree best. `in_view` says that no part of the sample is
+    ever cut off: only then, and over half a turn, does negativity mean something.
+    """
+    near = [_near(sinogram, theta, guess, in_view) for guess in guesses]
+    return max(near, key=agreement, default={})
+
+
+def agreement(found: dict[str, Estimate]) -> float:
+    """Between 0 and 1: how clearly sharpness and entropy peak in the same place."""
+    if not found:
+        return 0.0
+    sharp, orderly = found["sharpness"], found["entropy"]
+    apart = abs(sharp.column - orderly.column) > _SAME
+    return 0.1 * sharp.clarity if apart else sharp.clarity * orderly.clarity
+
+
+def _near(sinogram: Lines, theta: NDArray[np.float64], guess: float, in_view: bool) -> dict[str, Estimate]:
+    """Each mark's best axis, first in steps of a column around the guess, then closer around the sharpest."""
+    kinds: dict[str, Callable[[Slices], Marks]] = {"sharpness": sharpness, "entropy": order}
+    if in_view and np.ptp(theta) < _WHOLE_TURN:
+        kinds["negativity"] = positivity
+    axes = guess + _AROUND
+    slices = slices_at(sinogram, theta, axes)
+    coarse = {name: _peak(axes, mark(slices)) for name, mark in kinds.items()}
+    axes = coarse["sharpness"][0] + _CLOSE
+    slices = slices_at(sinogram, theta, axes)
+    error = _LEAST_ERROR if np.ptp(theta) < _WHOLE_TURN else _LEAST_ERROR_WHOLE_TURN
+    found = {}
+    for name, mark in kinds.items():
+        column, clear = _peak(axes, mark(slices))
+        column = column if clear > 0 else coarse[name][0]
+        found[name] = Estimate(column, coarse[name][1], error)
+    return found
+
+
+def _peak(axes: NDArray[np.float64], marks: Marks) -> tuple[float, float]:
+    """The top of the marks over their trend, by a parabola, and its height as a share of their range."""
+    ends = np.interp(axes, axes[[0, -1]], marks[[0, -1]])
+    above, height = marks - ends, float(np.ptp(marks)) + 1e-30
+    top = int(np.argmax(above))
+    if not 1 < top < len(marks) - 2:
+        return float(axes[top]), 0.0
+    around = slice(top - 2, top + 3)
+    bend, slope, _ = np.polyfit(axes[around] - axes[top], above[around] / height, 2)
+    offset = -slope / (2 * bend) if bend < 0 else 0.0
+    return float(axes[top] + np.clip(offset, axes[0] - axes[1], axes[1] - axes[0])), float(above[top]) / height
+
+
+def _circle(size: int) -> NDArray[np.bool_]:
+    along = np.arange(size) - (size - 1) / 2
+    return np.asarray(along**2 + along[:, None] ** 2 < (_RADIUS * size) ** 2)
