@@ -33,6 +33,7 @@ bench: env
 	.venv/bin/python bench/kernels.py
 	.venv/bin/python bench/steps.py
 	.venv/bin/python bench/stripes.py
+	.venv/bin/python bench/axis.py --large
 
 # Names no registry.
 lock:

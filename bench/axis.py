@@ -1,6 +1,6 @@
 """How far the rotation axis found is off, on practice scans of many kinds whose truth is known.
 
-python bench/axis.py [--scans 200] [--folder /tmp/axis-scans] [--threads 2] [--each]
+python bench/axis.py [--scans 200] [--folder /tmp/axis-scans] [--threads 2] [--each] [--large]
 
 Printed are the median, the 95th percentile and the worst error of the verdict and of each method, how many scans got
 which colour, and every scan whose green verdict is off by more than a column. `--folder` keeps the scans for another
@@ -90,6 +90,20 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         results = [(case, *judged(case, options)) for case in cases(options.first, options.scans, folder)]
     report(results)
+    if options.large:
+        large(options.threads)
+
+
+def large(threads: int) -> None:
+    """How long a scan of a common size takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.h5"
+        write_practice_scan(path, columns=2048, rows=12, angles=1800, faults={"noise", "rings"}, threads=threads)
+        scan = open_scan(path)
+        wall, core = time.perf_counter(), time.process_time()
+        find_rotation_axis(scan, threads=threads)
+        wall, core = time.perf_counter() - wall, time.process_time() - core
+        print(f"2048 columns x 1800 angles: {wall:.1f} s, {core:.1f} core-seconds, {threads} threads")
 
 
 def parse() -> argparse.Namespace:
@@ -99,6 +113,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", help="where the scans are kept (default: nowhere)")
     parser.add_argument("--each", action="store_true", help="a line for each scan")
+    parser.add_argument("--large", action="store_true", help="also time a scan of 2048 columns and 1800 angles")
     return parser.parse_args()
 
 

@@ -14,7 +14,7 @@ from stp3.axis_verdict import METHODS, Found, Verdict, judge, through_rows
 from stp3.kernels.axis_fourier import axis_by_fourier
 from stp3.kernels.axis_mass import axis_by_mass
 from stp3.kernels.axis_pairs import Estimate, axis_by_pairs, stripes_of
-from stp3.kernels.axis_slices import agreement, axis_by_slices, wide_sweep
+from stp3.kernels.axis_slices import agreement, axis_by_slices, closer, wide_sweep
 from stp3.kernels.threads import share
 from stp3.scan import Frames, Scan
 from stp3.steps.base import Slab
@@ -24,6 +24,8 @@ from stp3.steps.minus_log import MinusLog
 _BANDS, _BANDS_LARGE, _LARGE = 5, 3, 1 << 19  # fewer bands of large sinograms
 _BINNED = 500, 1024  # about the most angles of a half turn and columns that mass and Fourier look at
 _SLICED = 360, 512  # ... that slices are made of
+_SLICED_FINELY = 720, 1024
+_SEARCHED = 240, 256  # ... near every guess
 _SWEPT = 200, 200  # ... in a sweep over all axes
 _BAND_ROWS = 4
 _SAMPLE = 0.3  # share of the strongest row's signal that a row must have to be used
@@ -91,8 +93,9 @@ class _Binned:
         column = (estimate.column + 0.5) * self.width - 0.5
         return replace(estimate, column=column, least_error=estimate.least_error * self.width)
 
-    def here(self, column: float) -> float:
-        return (column + 0.5) / self.width - 0.5
+    def from_columns(self, estimate: Estimate) -> Estimate:
+        """What was found in columns of the detector, in columns here."""
+        return replace(estimate, column=(estimate.column + 0.5) / self.width - 0.5)
 
 
 def find_rotation_axis(scan: Scan, *, threads: int = 1) -> AxisReport:
@@ -164,15 +167,16 @@ def _with_slices(bands: Sequence[_Band], threads: int) -> list[_Band]:
     guess: float | None = None
     best = 0.0
     for band in (bands[len(bands) // 2], bands[0]):
-        found = _by_slices(_guesses(band, threads), band)
+        coarse = band.binned(_SEARCHED)
+        found = _near(_guesses(band, threads), band, coarse, threads)
         if found and (guess is None or agreement(found) > best):
-            guess, best = found["sharpness"].column, agreement(found)
+            guess, best = coarse.columns(found["sharpness"]).column, agreement(found)
         if best >= _SETTLED:
             break
     if guess is None:
         return list(bands)
-    found = share(partial(_by_slices, [guess]), bands, threads)
-    return [replace(band, found={**band.found, **more}) for band, more in zip(bands, found, strict=True)]
+    sliced = share(partial(_by_slices, guess, max(1, threads // len(bands))), bands, threads)
+    return [replace(band, found={**band.found, **more}) for band, more in zip(bands, sliced, strict=True)]
 
 
 def _guesses(band: _Band, threads: int) -> list[float]:
@@ -186,12 +190,23 @@ def _guesses(band: _Band, threads: int) -> list[float]:
     return guesses
 
 
-def _by_slices(guesses: Sequence[float], band: _Band) -> dict[str, Estimate]:
-    """What the slices of a band say near some guesses."""
-    binned = band.binned(_SLICED)
-    here = [binned.here(guess) for guess in guesses]
-    found = axis_by_slices(binned.lines, binned.theta, here, in_view="mass" in band.found)
-    return {name: binned.columns(estimate) for name, estimate in found.items()}
+def _by_slices(guess: float, threads: int, band: _Band) -> dict[str, Estimate]:
+    """What the slices of a band say near a guess; they are believed as far as their marks agree."""
+    binned, fine = band.binned(_SLICED), band.binned(_SLICED_FINELY)
+    found = _near([guess], band, binned, threads)
+    if found and fine.width < binned.width:
+        found = {name: fine.from_columns(binned.columns(estimate)) for name, estimate in found.items()}
+        binned, found = fine, closer(fine.lines, fine.theta, found, threads)
+    clear = agreement(found)
+    return {
+        name: binned.columns(replace(estimate, clarity=min(clear, estimate.clarity)))
+        for name, estimate in found.items()
+    }
+
+
+def _near(guesses: Sequence[float], band: _Band, binned: _Binned, threads: int) -> dict[str, Estimate]:
+    here = [binned.from_columns(Estimate(guess, 0)).column for guess in guesses]
+    return axis_by_slices(binned.lines, binned.theta, here, "mass" in band.found, threads)
 
 
 def _line_integrals(scan: Scan, rows: range, frames: NDArray[np.intp] | None = None) -> NDArray[np.float32]:

@@ -29,9 +29,9 @@ _KINDS: Mapping[str, _Kind] = {
     "pairs": _Kind("projections", 0.03, 0.25, 1.0),
     "mass": _Kind("mass", 0.25, 0.3, 1.0),
     "fourier": _Kind("sinogram", 0.15, 0.4, 1.0),
-    "sharpness": _Kind("slices", 0.03, 0.15, 0.5),
-    "entropy": _Kind("slices", 0.1, 0.25, 0.5),
-    "negativity": _Kind("slices", 0.25, 0.5, 0.5),
+    "sharpness": _Kind("slices", 0.03, 0.15, 0.4),
+    "entropy": _Kind("slices", 0.1, 0.25, 0.4),
+    "negativity": _Kind("slices", 0.25, 0.5, 0.4),
 }
 METHODS = tuple(_KINDS)
 
@@ -136,15 +136,17 @@ def _strength(lines: Sequence[Line]) -> float:
 
 
 def _colour(agreeing: Sequence[Line], believed: Sequence[Line], column: float) -> Verdict:
-    """Green: things looked at in different ways agree, and nothing that is trusted as much says otherwise."""
+    """Green: things looked at in different ways agree, and nothing believed says otherwise."""
     witnesses = {line.kind.looks_at for line in agreeing if line.is_believed}
     against = [line for line in believed if line not in agreeing]
     if not witnesses:
         return "red"
-    if len(witnesses) > 1 and _strength(against) < _strength(agreeing) / 2:
-        return "green"
+    contradicted = _strength(against) >= _strength(agreeing) / 2
     worst = max((abs(line.column - column) for line in against), default=0.0)
-    return "red" if worst > _DISAGREE else "amber"
+    if len(witnesses) > 1 and not contradicted and worst <= _DISAGREE:
+        return "green"
+    alone = len({line.kind.looks_at for line in agreeing}) == 1
+    return "red" if worst > _DISAGREE and (contradicted or alone) else "amber"
 
 
 def _slope(lines: Sequence[Line]) -> tuple[float | None, bool]:

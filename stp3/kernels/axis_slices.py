@@ -7,7 +7,8 @@ a sample wholly in view, how negative it gets (Donath, Beckmann and Schreyer, J.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ _TOGETHER = 32  # candidates reconstructed at once
 _CUTOFF = 0.5  # of a Hann filter: noise must not decide
 _RADIUS = 0.46  # of the circle that is looked at, in widths of the detector
 _LEAST_OVERLAP, _LEAST_OVERLAP_HALF_TURN = 0.16, 0.4  # share of the columns, in the wide sweep
-_WHOLE_TURN = 1.9 * np.pi
+_HALF_TURN, _WHOLE_TURN = 0.9 * np.pi, 1.9 * np.pi
+_NOT_STEEPEST = 0.99
+_EVERY_PIXEL = 400  # columns of slices of which every pixel counts
 _GREYS = 64
 _TRIMMED = 0.0002  # share of the values at each end that does not spread the greys
 _AROUND, _CLOSE = np.arange(-10.0, 10.5), np.arange(-2.0, 2.1, 0.5)  # columns around a guess, and around the best
@@ -46,33 +49,52 @@ def weights_of_whole_turn(columns: int, axis: float) -> NDArray[np.float32]:
     """Weights of the columns of a whole turn: a ray seen from both sides weighs 2 together, any other 2 alone."""
     overlap = min(axis, columns - 1 - axis) + 0.5
     to_the_far_side = (np.arange(columns) - axis) * (1 if axis < (columns - 1) / 2 else -1)
-    return (2 * np.clip(to_the_far_side / (2 * overlap) + 0.5, 0, 1)).astype(np.float32)
+    return np.asarray(2 * np.clip(to_the_far_side / (2 * overlap) + 0.5, 0, 1), np.float32)
 
 
-def sharpness(slices: Slices) -> Marks:
-    """The sum of the fourth power of the slope inside the circle; high is good."""
-    inside = _circle(slices.shape[1])[1:-1, 1:-1].astype(np.float32).ravel()
+def sharpness(slices: Slices, steepest: float | None = None) -> Marks:
+    """The sum of the fourth power of the slope inside the circle; high is good.
+
+    A slope counts as `steepest` at most (default: that of 1 % of the middle slice), lest one straight edge decide.
+    """
+    inside = _circle(slices.shape[1])[1:-1, 1:-1]
     across = slices[:, 1:-1, 2:] - slices[:, 1:-1, :-2]
     down = slices[:, 2:, 1:-1] - slices[:, :-2, 1:-1]
     steep = np.multiply(across, across, out=across)
     steep += np.multiply(down, down, out=down)
-    return np.asarray((steep * steep).reshape(len(slices), -1) @ inside, np.float64)
+    most = steepest_of(slices) if steepest is None else steepest
+    np.minimum(steep, np.float32(most * most), out=steep)
+    steep *= steep
+    return np.asarray(steep.reshape(len(slices), -1) @ inside.astype(np.float32).ravel(), np.float64)
+
+
+def steepest_of(slices: Slices) -> float:
+    """The slope that 1 % of the middle slice exceeds inside the circle, per two pixels."""
+    middle = slices[len(slices) // 2]
+    steep = np.hypot(middle[1:-1, 2:] - middle[1:-1, :-2], middle[2:, 1:-1] - middle[:-2, 1:-1])
+    return float(np.quantile(steep[_circle(len(middle))[1:-1, 1:-1]], _NOT_STEEPEST))
 
 
 def order(slices: Slices) -> Marks:
-    """Minus the entropy of the grey values inside the circle; high is good."""
-    values = slices[:, _circle(slices.shape[1])]
-    middle = values[len(values) // 2]
-    low, high = np.quantile(middle[:: max(1, middle.size // 20_000)], (_TRIMMED, 1 - _TRIMMED))
-    scale = np.float32((_GREYS - 1) / max(float(high - low), 1e-30))
-    greys = np.clip((values - low) * scale, 0, _GREYS - 1).astype(np.uint8)
+    """Minus the entropy of the grey values inside the circle; high is good. Large slices are thinned out."""
+    step = 1 + slices.shape[1] // _EVERY_PIXEL
+    values = slices[:, ::step, ::step][:, _circle(slices.shape[1])[::step, ::step]]
+    low, high = np.quantile(values[len(values) // 2], (_TRIMMED, 1 - _TRIMMED))
+    values *= np.float32((_GREYS - 1) / max(float(high - low), 1e-30))
+    values -= np.float32(low * (_GREYS - 1) / max(float(high - low), 1e-30))
+    greys = np.clip(values, 0, _GREYS - 1, out=values).astype(np.uint8)
     shares = np.stack([np.bincount(one, minlength=_GREYS) for one in greys]) / values.shape[1]
     return np.asarray((shares * np.log(np.maximum(shares, 1e-30))).sum(axis=1))
 
 
 def positivity(slices: Slices) -> Marks:
-    """The mean of what is below 0 inside the circle; high (near 0) is good."""
-    return np.asarray(np.minimum(slices, 0)[:, _circle(slices.shape[1])].mean(axis=1, dtype=np.float64))
+    """The sum of what is below 0 inside the circle; high (near 0) is good. Large slices are thinned out."""
+    step = 1 + slices.shape[1] // _EVERY_PIXEL
+    below = np.minimum(slices[:, ::step], 0).reshape(len(slices), -1)
+    return np.asarray(below @ _circle(slices.shape[1])[::step].astype(np.float32).ravel(), np.float64)
+
+
+_MARKS: Mapping[str, Callable[[Slices], Marks]] = {"sharpness": sharpness, "entropy": order, "negativity": positivity}
 
 
 def wide_sweep(sinogram: Lines, theta: NDArray[np.float64], threads: int = 1, most: int = 3) -> list[float]:
@@ -80,8 +102,9 @@ def wide_sweep(sinogram: Lines, theta: NDArray[np.float64], threads: int = 1, mo
     columns = sinogram.shape[1]
     least = _LEAST_OVERLAP if np.ptp(theta) > _WHOLE_TURN else _LEAST_OVERLAP_HALF_TURN
     axes = np.arange(least * columns / 2, columns * (1 - least / 2) - 1)
+    steepest = steepest_of(slices_at(sinogram, theta, axes[[len(axes) // 2]], threads))
     parts = pieces(len(axes), _TOGETHER)
-    marks = np.concatenate([sharpness(slices_at(sinogram, theta, axes[part], threads)) for part in parts])
+    marks = np.concatenate([sharpness(slices_at(sinogram, theta, axes[part], threads), steepest) for part in parts])
     above = marks - median_filter(marks, min(_TREND, len(marks)), mode="nearest")
     found: list[float] = []
     for _ in range(most):
@@ -92,43 +115,46 @@ def wide_sweep(sinogram: Lines, theta: NDArray[np.float64], threads: int = 1, mo
 
 
 def axis_by_slices(
-    sinogram: Lines, theta: NDArray[np.float64], guesses: Sequence[float], in_view: bool
+    sinogram: Lines, theta: NDArray[np.float64], guesses: Sequence[float], in_view: bool, threads: int = 1
 ) -> dict[str, Estimate]:
-    """The best axis within 10 columns of one of the guesses, by each mark.
+    """The best axis within 10 columns of one of the guesses, by each mark; nothing from less than half a turn.
 
     Believed is the guess around which sharpness and entropy agree best. `in_view` says that no part of the sample is
     ever cut off: only then, and over half a turn, does negativity mean something.
     """
-    near = [_near(sinogram, theta, guess, in_view) for guess in guesses]
-    return max(near, key=agreement, default={})
+    if np.ptp(theta) < _HALF_TURN:
+        return {}
+    means_something = in_view and np.ptp(theta) < _WHOLE_TURN
+    names = [name for name in _MARKS if name != "negativity" or means_something]
+    near = []
+    for guess in guesses:
+        axes = guess + _AROUND
+        slices = slices_at(sinogram, theta, axes, threads)
+        near.append({name: Estimate(*_peak(axes, _MARKS[name](slices))) for name in names})
+    return closer(sinogram, theta, max(near, key=agreement), threads) if near else {}
 
 
-def agreement(found: dict[str, Estimate]) -> float:
+def closer(
+    sinogram: Lines, theta: NDArray[np.float64], found: dict[str, Estimate], threads: int = 1
+) -> dict[str, Estimate]:
+    """What was found, looked at again within 2 columns of the sharpest; marks that do not peak there stay."""
+    axes = found["sharpness"].column + _CLOSE
+    slices = slices_at(sinogram, theta, axes, threads)
+    error = _LEAST_ERROR if np.ptp(theta) < _WHOLE_TURN else _LEAST_ERROR_WHOLE_TURN
+    out = {}
+    for name, before in found.items():
+        column, clear = _peak(axes, _MARKS[name](slices))
+        out[name] = replace(before, column=column if clear > 0 else before.column, least_error=error)
+    return out
+
+
+def agreement(found: Mapping[str, Estimate]) -> float:
     """Between 0 and 1: how clearly sharpness and entropy peak in the same place."""
     if not found:
         return 0.0
     sharp, orderly = found["sharpness"], found["entropy"]
     apart = abs(sharp.column - orderly.column) > _SAME
     return 0.1 * sharp.clarity if apart else sharp.clarity * orderly.clarity
-
-
-def _near(sinogram: Lines, theta: NDArray[np.float64], guess: float, in_view: bool) -> dict[str, Estimate]:
-    """Each mark's best axis, first in steps of a column around the guess, then closer around the sharpest."""
-    kinds: dict[str, Callable[[Slices], Marks]] = {"sharpness": sharpness, "entropy": order}
-    if in_view and np.ptp(theta) < _WHOLE_TURN:
-        kinds["negativity"] = positivity
-    axes = guess + _AROUND
-    slices = slices_at(sinogram, theta, axes)
-    coarse = {name: _peak(axes, mark(slices)) for name, mark in kinds.items()}
-    axes = coarse["sharpness"][0] + _CLOSE
-    slices = slices_at(sinogram, theta, axes)
-    error = _LEAST_ERROR if np.ptp(theta) < _WHOLE_TURN else _LEAST_ERROR_WHOLE_TURN
-    found = {}
-    for name, mark in kinds.items():
-        column, clear = _peak(axes, mark(slices))
-        column = column if clear > 0 else coarse[name][0]
-        found[name] = Estimate(column, coarse[name][1], error)
-    return found
 
 
 def _peak(axes: NDArray[np.float64], marks: Marks) -> tuple[float, float]:

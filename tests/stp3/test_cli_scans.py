@@ -68,7 +68,7 @@ def test_info_of_a_measured_scan_tells_its_problems(measured: Path, capsys: pyte
 
 def test_axis_is_found(scan: Path, truth: Truth, capsys: pytest.CaptureFixture[str]) -> None:
     content = result(capsys, "axis", scan)
-    assert set(content) == {"rotation_axis", "spread", "verdict", "tilt_deg", "methods"}
+    assert set(content) == {"rotation_axis", "spread", "verdict", "tilt_deg", "methods", "slope", "overlap", "side"}
     assert content["rotation_axis"] == pytest.approx(truth.rotation_axis, abs=0.5)
     assert content["verdict"] in ("green", "amber")
     assert all(isinstance(value, float) for value in content["methods"].values())
