@@ -28,7 +28,7 @@ class ParameterField(View):
         self.field = named(_field_for(declared, model.model_fields[name].get_default()), f"field-{step}-{name}")
         self.field.description = label_of(name, declared)
         self.field.tooltip = declared.get("description", "")
-        self._as_text = isinstance(self.field, ipywidgets.Text)
+        self._as_text = isinstance(self.field, ipywidgets.Text) and declared.get("type") != "string"
         self.widget = self.field
         self.hear(self.field, lambda value: on_change({f"{step}.{name}": self._read(value)}))
 
@@ -127,6 +127,8 @@ def _step_of(value: float) -> float:
 
 
 def _written(value: Any) -> str:
+    if value is None:
+        return ""
     return (
         value
         if isinstance(value, str)

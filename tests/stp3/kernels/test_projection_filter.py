@@ -13,6 +13,13 @@ from stp3.kernels.projection_filter import filter_by_scipy, filtered, kernels_of
 RESPONSES = [method(strength) for method in (Paganin, GeneralisedPaganin) for strength in (0.1, 1.0, 10.0, 100.0)]
 
 
+@pytest.fixture(params=["compiled", "SciPy"])
+def means(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in turn, where there are two."""
+    if request.param == "SciPy":
+        monkeypatch.setattr("stp3.kernels.projection_filter.is_compiled", lambda: False)
+
+
 def projections(count: int = 3, rows: int = 90, columns: int = 110) -> np.ndarray:
     """Transmissions of spheres, with 1 % of noise."""
     rng = np.random.default_rng(2)
@@ -61,6 +68,7 @@ def test_rows_may_lie_apart_in_memory() -> None:
     np.testing.assert_array_equal(room[:, 1::2, 5:65], expected)
 
 
+@pytest.mark.usefixtures("means")
 @pytest.mark.parametrize("response", RESPONSES[1::2], ids=str)
 def test_a_row_needs_no_more_than_its_halo(response: object) -> None:
     data = projections(rows=200)
@@ -71,6 +79,7 @@ def test_a_row_needs_no_more_than_its_halo(response: object) -> None:
         np.testing.assert_array_equal(part[:, start - first : stop - first], complete[:, start:stop])
 
 
+@pytest.mark.usefixtures("means")
 def test_neighbours_and_threads_change_nothing() -> None:
     data, response = projections(37, 20, 50), Paganin(3.0)
     together = filtered(data, response, np.empty_like(data), threads=3)
