@@ -32,6 +32,7 @@ lint: env
 bench: env
 	.venv/bin/python bench/kernels.py
 	.venv/bin/python bench/steps.py
+	.venv/bin/python bench/sorting.py
 	.venv/bin/python bench/stripes.py
 	.venv/bin/python bench/axis.py --large
 
