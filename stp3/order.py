@@ -83,7 +83,7 @@ def _misfit(use: StepUse, needs: str, giver: str, holds: str) -> str:
     if use.step.gives == holds:
         taken = "minus_log" if "minus_log" in (name, giver) else name
         return f"{giver} and {name} both give {holds}: the logarithm would be taken twice. Remove {taken}."
-    if holds == "line integrals":
+    if holds == "line integrals" or needs == "counts":
         return f"{name} needs {needs}, but {giver} before it gives {holds}. Move {name} before {giver}."
     return (
         f"{name} needs {needs}, but {giver} gives {holds}. Put minus_log or a phase step between them; "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stp3.scan import Scan
 
 Domain = Literal["scan", "projection", "sinogram", "reconstruction", "slice"]
-Quantity = Literal["transmission", "line integrals"]
+Quantity = Literal["counts", "transmission", "line integrals"]
 AUTO: Literal["auto"] = "auto"
 
 

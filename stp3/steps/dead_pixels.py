@@ -20,6 +20,7 @@ class DeadPixels(Step):
     title = "Repair dead pixels"
     domain = "projection"
     takes_counts = True
+    needs = "counts"
 
     class Parameters(StepParameters):
         zeros: bool = parameter(

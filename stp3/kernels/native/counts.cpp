@@ -134,7 +134,9 @@ class Projections {
  public:
   Projections(const CountsPass& pass, float* room) : p_(pass), line_(room), rings_(room + ring_width(pass)), floor_(splat<V>(pass.floor)) {}
 
-  static std::size_t ring_width(const CountsPass& pass) { return pass.columns + pass.window + RowMedians<L, 3>::kWide; }
+  static std::size_t ring_width(const CountsPass& pass) {  // whole cache lines
+    return (std::size_t(pass.columns) + pass.window + RowMedians<L, 3>::kWide + 15) / 16 * 16;
+  }
 
   void run(int first, int count) {
     const int half = p_.window / 2;

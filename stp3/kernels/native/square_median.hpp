@@ -1,5 +1,5 @@
 // Medians of square windows as networks of minima and maxima. Columns are sorted once for all windows that hold them,
-// and so are pairs of columns; what a window adds is the middle of the merge.
+// and in larger windows pairs of columns are merged once; what a window adds is the middle of the merge.
 #pragma once
 
 #include "lanes.hpp"
@@ -70,62 +70,80 @@ STP3_INLINE V middle(V a, V b, V c) {
   return larger(smaller(a, b), smaller(larger(a, b), c));
 }
 
-// Medians along a row of pixels. `kStrip` medians at a time: what they share stays in the first-level cache.
+// Medians along a row of pixels, `kStrip` at a time: what larger windows share stays in the first-level cache.
 template <int L, int S>
 class RowMedians {
   using V = typename Lanes<L>::vector;
 
  public:
   static constexpr int kStrip = 256;
-  static constexpr int kWide = 32;  // what a strip needs beyond its medians: a window and two vectors
-  static constexpr int kRoom = (S > 3 ? 3 * S : S) * (kStrip + kWide);  // floats
+  static constexpr int kWide = 32;  // what a strip reads beyond its medians
+  static constexpr int kRoom = S > 3 ? 3 * S * (kStrip + kWide) : 1;  // floats
 
-  // Medians of the windows that begin at columns x ... x + kStrip - 1 of S rows, each readable up to kWide floats beyond them.
+  // Medians of the windows that begin at columns x ... x + count - 1 of S rows, each readable kWide floats beyond them.
   static void find(const float* const* rows, std::ptrdiff_t x, float* room, float* medians, int count) {
-    constexpr int wide = kStrip + kWide;
-    const int reach = (count + S - 1 + L - 1) / L * L;
-    for (int c = 0; c < reach; c += L) {
-      V v[S];
-      for (int i = 0; i < S; i++) v[i] = load<L>(rows[i] + x + c);
-      sort<S>(v);
-      for (int i = 0; i < S; i++) store<L>(room + i * wide + c, v[i]);
-    }
-    float* pairs = room + S * wide;
-    if constexpr (S > 3)
-      for (int c = 0; c < count + S - 2; c += L) {
-        V a[S], b[S], both[2 * S];
-        for (int i = 0; i < S; i++) a[i] = load<L>(room + i * wide + c), b[i] = load<L>(room + i * wide + c + 1);
-        merge<S, S, 1, 1>(a, b, both);
-        for (int i = 0; i < 2 * S; i++) store<L>(pairs + i * wide + c, both[i]);
-      }
-    for (int c = 0; c < count; c += L) store<L>(medians + c, median(room + c, pairs + c));
+    if constexpr (S == 3) in_registers(rows, x, medians, count);
+    else in_room(rows, x, room, medians, count);
   }
 
  private:
+  static constexpr int kApart = kStrip + kWide;
+
+  STP3_INLINE static void sorted(const float* const* rows, std::ptrdiff_t x, V* v) {
+#pragma GCC unroll 8
+    for (int i = 0; i < S; i++) v[i] = load<L>(rows[i] + x);
+    sort<S>(v);
+  }
+
+  template <int by, int... j>
+  STP3_INLINE static V shifted(V a, V b, std::integer_sequence<int, j...>) {
+    return __builtin_shufflevector(a, b, (j + by)...);
+  }
+
+  static void in_registers(const float* const* rows, std::ptrdiff_t x, float* medians, int count) {
+    constexpr auto lanes = std::make_integer_sequence<int, L>();
+    V a[3], next[3], b[3], c[3];
+    sorted(rows, x, a);
+    for (int i = 0; i < count; i += L) {
+      sorted(rows, x + i + L, next);
+      for (int k = 0; k < 3; k++) b[k] = shifted<1>(a[k], next[k], lanes), c[k] = shifted<2>(a[k], next[k], lanes);
+      const V low = larger(larger(a[0], b[0]), c[0]), high = smaller(smaller(a[2], b[2]), c[2]);
+      store<L>(medians + i, middle(low, middle(a[1], b[1], c[1]), high));
+      for (int k = 0; k < 3; k++) a[k] = next[k];
+    }
+  }
+
+  static void in_room(const float* const* rows, std::ptrdiff_t x, float* room, float* medians, int count) {
+    for (int c = 0; c < count + S - 1; c += L) {
+      V v[S];
+      sorted(rows, x + c, v);
+      for (int i = 0; i < S; i++) store<L>(room + i * kApart + c, v[i]);
+    }
+    float* pairs = room + S * kApart;
+    for (int c = 0; c < count + S - 2; c += L) {
+      V a[S], b[S], both[2 * S];
+      take<S>(room + c, a), take<S>(room + c + 1, b);
+      merge<S, S, 1, 1>(a, b, both);
+      for (int i = 0; i < 2 * S; i++) store<L>(pairs + i * kApart + c, both[i]);
+    }
+    for (int c = 0; c < count; c += L) store<L>(medians + c, median(room + c, pairs + c));
+  }
+
   template <int N>
   STP3_INLINE static void take(const float* from, V* to) {
-    constexpr int wide = kStrip + kWide;
 #pragma GCC unroll 32
-    for (int i = 0; i < N; i++) to[i] = load<L>(from + i * wide);
+    for (int i = 0; i < N; i++) to[i] = load<L>(from + i * kApart);
   }
 
   STP3_INLINE static V median(const float* columns, const float* pairs) {
-    if constexpr (S == 3) {
-      V a[3], b[3], c[3];
-      take<3>(columns, a), take<3>(columns + 1, b), take<3>(columns + 2, c);
-      return middle(larger(larger(a[0], b[0]), c[0]), middle(a[1], b[1], c[1]), smaller(smaller(a[2], b[2]), c[2]));
-    } else {
-      V a[2 * S], b[2 * S], four[4 * S];
-      take<2 * S>(pairs, a), take<2 * S>(pairs + 2, b);
-      merge<2 * S, 2 * S, 1, 1>(a, b, four);
-      V last[S];
-      take<S>(columns + S - 1, last);
-      if constexpr (S == 5) return select<4 * S, S, (S * S + 1) / 2>(four, last);
-      V pair[2 * S], three[3 * S];
-      take<2 * S>(pairs + 4, pair);
-      merge<2 * S, S, 1, 1>(pair, last, three);
-      return select<4 * S, 3 * S, (S * S + 1) / 2>(four, three);
-    }
+    V a[2 * S], b[2 * S], four[4 * S], last[S];
+    take<2 * S>(pairs, a), take<2 * S>(pairs + 2, b), take<S>(columns + S - 1, last);
+    merge<2 * S, 2 * S, 1, 1>(a, b, four);
+    if constexpr (S == 5) return select<4 * S, S, (S * S + 1) / 2>(four, last);
+    V pair[2 * S], three[3 * S];
+    take<2 * S>(pairs + 4, pair);
+    merge<2 * S, S, 1, 1>(pair, last, three);
+    return select<4 * S, 3 * S, (S * S + 1) / 2>(four, three);
   }
 };
 

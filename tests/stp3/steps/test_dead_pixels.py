@@ -11,6 +11,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
+from stp3.errors import RecipeFault
+from stp3.recipe import Recipe
 from stp3.steps.base import Slab
 from stp3.steps.dead_pixels import DeadPixels
 from stp3.steps.flat_field import FlatField
@@ -121,3 +123,11 @@ def test_the_count_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="stp3"):
         mended(data)
     assert "13 values (1.13 %) of 2 pixels repaired in rows 0 to 5" in caplog.text
+
+
+def test_its_place_is_before_the_flat_field() -> None:
+    recipe = Recipe.default().with_step("dead_pixels")
+    assert [use.name for use in recipe.running][:2] == ["dead_pixels", "flat_field"]
+    steps = [{"step": name} for name in ("flat_field", "dead_pixels", "minus_log", "fbp")]
+    with pytest.raises(RecipeFault, match="Move dead_pixels before flat_field"):
+        Recipe.from_dict({"steps": steps})
