@@ -86,6 +86,7 @@ class Reconstructor:
         axes: NDArray[np.float64],
         out: NDArray[np.float32],
         threads: int,
+        grids: int = 1,
     ) -> None: ...
     @property
     def working_bytes(self) -> int: ...

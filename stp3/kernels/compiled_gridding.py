@@ -26,6 +26,7 @@ from stp3.kernels.window import Window
 __all__ = ["instruction_sets", "reconstruct", "working_bytes"]
 
 _KEPT_BYTES = 1 << 30
+_GRIDS_BYTES = 1 << 30
 
 
 def reconstruct(
@@ -62,7 +63,8 @@ def reconstruct(
     axes = np.ascontiguousarray(np.broadcast_to(np.asarray(rotation_axis, np.float64), (rows,)))
     try:
         plan = _plans.find(np.ascontiguousarray(theta, np.float64), sizes, pad, instructions)
-        plan.reconstruct(data, response.astype(np.float32), axes, slices, threads)
+        grids = min(_grids(sizes), max(threads, 1))
+        plan.reconstruct(data, response.astype(np.float32), axes, slices, threads, grids)
     except ValueError as error:
         raise UsageFault(str(error)) from error
     except TypeError as error:
@@ -72,16 +74,30 @@ def reconstruct(
 
 
 def working_bytes(angles: int, columns: int, window: Window | None = None) -> int:
-    """Memory beside projections and slices: the grid of a full vector of slices, and every thread's share."""
+    """Memory beside projections and slices: the grids, and every thread's share."""
     sizes = Sizes(angles, columns, window)
     (height, width), (tall, wide), padded = sizes.grid, sizes.window.shape, sizes.padded
-    lanes = {"avx512": 16, "avx2": 8}.get(instruction_sets()[0], 4)
-    vector = 4 * lanes
-    grid = vector * ((height + 16) * (width + 16) + padded)
+    lanes, vector = _lanes(), 4 * _lanes()
     one_slice = 4 * (height + 16) * (width + 16) + 4 * angles * padded + 4 * wide * height
     work = max(4 * max(padded, width), (32 // lanes + 1) * height)
     a_thread = vector * (35 * padded + work + 32 * tall)
-    return grid + one_slice + len(os.sched_getaffinity(0)) * a_thread
+    grids, threads = _grids(sizes), len(os.sched_getaffinity(0))
+    shares = threads if grids == 1 else 2 * threads  # the first grid serves all threads together as well
+    return grids * _grid_bytes(sizes) + one_slice + shares * a_thread
+
+
+def _lanes() -> int:
+    return {"avx512": 16, "avx2": 8}.get(instruction_sets()[0], 4)
+
+
+def _grid_bytes(sizes: Sizes) -> int:
+    height, width = sizes.grid
+    return 4 * _lanes() * ((height + 16) * (width + 16) + sizes.padded)
+
+
+def _grids(sizes: Sizes) -> int:
+    """On how many grids the threads work, each for a vector of slices: one a thread while they stay small."""
+    return max(1, min(len(os.sched_getaffinity(0)), _GRIDS_BYTES // _grid_bytes(sizes), 64))
 
 
 def _misfit(wanted: tuple[int, ...], out: NDArray[np.float32]) -> str:

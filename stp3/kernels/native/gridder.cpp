@@ -35,24 +35,32 @@ void Team::meet() {
     if (tries > 2000) sched_yield();
 }
 
-void reconstruct(Gridder& gridder, const Batch& batch, int threads) {
+void reconstruct(Gridder& gridder, const Batch& batch, int threads, int grids) {
   const int lanes = gridder.lanes();
   // a vector that is less than half full takes longer than its slices one by one
   const int rest = batch.slices % lanes, together = rest > lanes / 2 ? batch.slices : batch.slices - rest;
-  gridder.make_room(threads, together < batch.slices, together > 0);
+  const int vectors = (together + lanes - 1) / lanes, most = std::max(1, std::min({grids, threads, vectors, kMostGrids}));
+  const int in_team = (threads + most - 1) / most;
+  gridder.make_room(threads, together < batch.slices, vectors ? (threads + in_team - 1) / in_team : 0, in_team);
   std::vector<std::thread> others;
-  std::unique_ptr<Team> team;
+  std::unique_ptr<Team> all;
+  std::vector<std::unique_ptr<Team>> teams;
   std::atomic<bool> complete{false};
   const auto work = [&](int member) {
     while (!complete.load(std::memory_order_acquire)) sched_yield();
-    for (int first = 0; first < together; first += lanes) gridder.many(batch, first, *team, member);
-    for (int slice = together; slice < batch.slices; slice++) gridder.one(batch, slice, *team, member);
+    const int team = member / in_team, count = int(teams.size()), apart = vectors - vectors % count;
+    for (int vector = team; vector < apart; vector += count) gridder.many(team, batch, vector * lanes, *teams[team], member % in_team);
+    all->each(0, [](int) {});
+    for (int vector = apart; vector < vectors; vector++) gridder.many(0, batch, vector * lanes, *all, member);
+    for (int slice = together; slice < batch.slices; slice++) gridder.one(batch, slice, *all, member);
   };
   try {
     for (int member = 1; member < threads; member++) others.emplace_back(work, member);
   } catch (const std::system_error&) {  // no more threads to be had: those that came do the work
   }
-  team = std::make_unique<Team>(int(others.size()) + 1);
+  const int came = int(others.size()) + 1;
+  all = std::make_unique<Team>(came);
+  for (int first = 0; first < came; first += in_team) teams.push_back(std::make_unique<Team>(std::min(in_team, came - first)));
   complete.store(true, std::memory_order_release);
   work(0);
   for (std::thread& other : others) other.join();

@@ -25,10 +25,12 @@ class Gridder {
  public:
   virtual ~Gridder() = default;
   virtual int lanes() const = 0;
-  virtual void make_room(int members, bool one, bool many) = 0;  // throws std::bad_alloc
+  // For one() and for many() on that many grids: the first for `members` threads, the others for `of_others`. Throws
+  // std::bad_alloc.
+  virtual void make_room(int members, bool one, int grids, int of_others) = 0;
   virtual std::size_t bytes() const = 0;
   // Up to lanes() slices beginning with `first`; called by each member of the team.
-  virtual void many(const Batch& batch, int first, Team& team, int member) = 0;
+  virtual void many(int grid, const Batch& batch, int first, Team& team, int member) = 0;
   virtual void one(const Batch& batch, int slice, Team& team, int member) = 0;
   // `count` signals in place, for tests of the transform alone.
   virtual void fft(float* signals, int count, const FftPlan& plan, bool inverse) = 0;
@@ -36,7 +38,9 @@ class Gridder {
 
 std::unique_ptr<Gridder> make_gridder(const GriddingPlan& plan, const std::string& instructions);
 
-// All slices of the batch, by that many threads.
-void reconstruct(Gridder& gridder, const Batch& batch, int threads);
+constexpr int kMostGrids = 64;
+
+// All slices of the batch, by that many threads. On several grids, threads need not wait for each other.
+void reconstruct(Gridder& gridder, const Batch& batch, int threads, int grids);
 
 }  // namespace stp3

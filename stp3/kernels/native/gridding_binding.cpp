@@ -59,7 +59,7 @@ class Reconstructor {
       : instructions_(chosen_instructions(instructions)),
         plan_(checked_geometry(theta, weights, columns, padded, picture, grid, centre, edge)), gridder_(make_gridder(plan_, instructions_)) {}
 
-  void reconstruct(const Projections& projections, const Floats& response, const Line& axes, const Slices& out, int threads) {
+  void reconstruct(const Projections& projections, const Floats& response, const Line& axes, const Slices& out, int threads, int grids) {
     const Geometry& g = plan_.geometry;
     const std::size_t rows = projections.shape(1);
     require_length(projections.shape(0), g.angles, "projections, axis 0,", "an angle");
@@ -75,11 +75,12 @@ class Reconstructor {
     require_length(out.shape(1), g.tall, "out, axis 1,", "a row of the picture");
     require_length(out.shape(2), g.wide, "out, axis 2,", "a column of the picture");
     require(threads >= 1 && threads <= kMaxThreads, "threads must be between 1 and " + std::to_string(kMaxThreads), threads);
+    require(grids >= 1 && grids <= kMostGrids, "grids must be between 1 and " + std::to_string(kMostGrids), grids);
     const Batch batch{projections.data(), projections.stride(1), projections.stride(0), int(rows),
                       response.data(),    axes.data(),           out.data()};
     nb::gil_scoped_release others_may_run;
     const std::lock_guard<std::mutex> alone(busy_);
-    stp3::reconstruct(*gridder_, batch, threads);
+    stp3::reconstruct(*gridder_, batch, threads, grids);
   }
 
   std::size_t working_bytes() const { return gridder_->bytes(); }
@@ -110,8 +111,9 @@ void add_gridding(nb::module_& m) {
            "padded"_a, "picture"_a, "grid"_a, "centre"_a, "edge"_a, "instructions"_a = "",
            "Of pictures (wide, tall) whose pixel (wide // 2, tall // 2) lies at `centre` from the rotation axis.")
       .def("reconstruct", &Reconstructor::reconstruct, "projections"_a.noconvert(), "response"_a.noconvert(),
-           "axes"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
-           "Writes the slices, float32 (rows, tall, wide), into `out`; `projections` are float32 (angles, rows, columns).")
+           "axes"_a.noconvert(), "out"_a.noconvert(), "threads"_a, "grids"_a = 1,
+           "Writes the slices, float32 (rows, tall, wide), into `out`; `projections` are float32 (angles, rows, columns). "
+           "On several grids, if there are vectors of slices for them, threads need not wait for each other.")
       .def_prop_ro("working_bytes", &Reconstructor::working_bytes)
       .def_prop_ro("lanes", &Reconstructor::lanes)
       .def_prop_ro("instructions", &Reconstructor::instructions);

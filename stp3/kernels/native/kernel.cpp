@@ -9,18 +9,27 @@ template <int L>
 class LanesGridder final : public Gridder {
  public:
   explicit LanesGridder(const GriddingPlan& plan) : plan_(plan) {}
-  ~LanesGridder() override { delete many_, delete one_; }
+  ~LanesGridder() override {
+    for (ManySlices<L>* part : many_) delete part;
+    delete one_;
+  }
 
   int lanes() const override { return L; }
 
-  void make_room(int members, bool one, bool many) override {
+  void make_room(int members, bool one, int grids, int of_others) override {
     if (one) grow(one_, members);
-    if (many) grow(many_, members);
+    for (int i = 0; i < grids; i++) grow(many_[i], i ? of_others : members);
   }
 
-  std::size_t bytes() const override { return (many_ ? many_->bytes() : 0) + (one_ ? one_->bytes() : 0); }
+  std::size_t bytes() const override {
+    std::size_t sum = one_ ? one_->bytes() : 0;
+    for (const ManySlices<L>* part : many_) sum += part ? part->bytes() : 0;
+    return sum;
+  }
 
-  void many(const Batch& batch, int first, Team& team, int member) override { many_->run(batch, first, team, member); }
+  void many(int grid, const Batch& batch, int first, Team& team, int member) override {
+    many_[grid]->run(batch, first, team, member);
+  }
   void one(const Batch& batch, int slice, Team& team, int member) override { one_->run(batch, slice, team, member); }
 
   void fft(float* signals, int count, const FftPlan& plan, bool inverse) override {
@@ -54,7 +63,7 @@ class LanesGridder final : public Gridder {
   }
 
   const GriddingPlan& plan_;
-  ManySlices<L>* many_ = nullptr;
+  ManySlices<L>* many_[kMostGrids] = {};
   OneSlice<L>* one_ = nullptr;
 };
 

@@ -18,11 +18,11 @@ class ManySlices {
 
  public:
   ManySlices(const GriddingPlan& plan, int members)
-      : plan_(plan), members_(members), turn_angles_(kAngles * members),
+      : plan_(plan), members_(members),
         work_room_(std::max(2 * std::size_t(std::max(plan.geometry.padded, plan.geometry.across)) + kApart,
                             (kTogether + 1) * std::size_t(plan.geometry.down / 2 + kApart))),
         tile_room_(std::size_t(kTile) * (plan.geometry.tall + 1)),
-        grid_(sizeof(C) * plan.width * plan.height), spectra_(sizeof(C) * turn_angles_ * plan.bins_room),
+        grid_(sizeof(C) * plan.width * plan.height), spectra_(sizeof(C) * kAngles * members * plan.bins_room),
         work_(sizeof(C) * work_room_ * members), tiles_(sizeof(V) * tile_room_ * members),
         factors_(sizeof(float) * plan.bins_room * 2 * (L + members)), lane_factors_(sizeof(C) * plan.bins_room) {}
 
@@ -41,8 +41,9 @@ class ManySlices {
     });
     const bool one_axis = has_one_axis(batch, first);
     if (!one_axis) team.each(p.bins_room / kBins, [&](int bin) { gather_axes(batch, first, bin * kBins); });
-    for (int a0 = 0; a0 < p.geometry.angles; a0 += turn_angles_) {
-      const int a1 = std::min(a0 + turn_angles_, p.geometry.angles);
+    const int turns = kAngles * team.members();
+    for (int a0 = 0; a0 < p.geometry.angles; a0 += turns) {
+      const int a1 = std::min(a0 + turns, p.geometry.angles);
       team.each(a1 - a0, [&](int a) { spectrum(batch, first, a0 + a, one_axis, spectrum_of(a), member); });
       const int rows = team.members() == 1 ? p.height : kBandRows;
       team.each((p.height + rows - 1) / rows, [&](int band) { add(a0, a1, band * rows, std::min(p.height, (band + 1) * rows)); });
@@ -249,7 +250,7 @@ class ManySlices {
   }
 
   const GriddingPlan& plan_;
-  const int members_, turn_angles_;
+  const int members_;
   const std::size_t work_room_, tile_room_;
   Pages grid_, spectra_, work_, tiles_, factors_, lane_factors_;
 };

@@ -41,10 +41,10 @@ bool check(int columns, int angles, int slices, int threads, bool edge, int wide
   if (slices > 2) axes[1] += 0.25;
   for (std::size_t i = 0; i < sinograms.size(); i++) sinograms[i] = float((i * 2654435761u) % 1000) / 1000;
   const stp3::Batch all{sinograms.data(), columns, std::ptrdiff_t(line), slices, response.data(), axes.data(), out.data()};
-  stp3::reconstruct(*gridder, all, threads);
+  stp3::reconstruct(*gridder, all, threads, 1 + columns % 3);
   for (int s = 0; s < slices; s++) {
     const stp3::Batch one{sinograms.data() + std::size_t(s) * columns, columns, std::ptrdiff_t(line), 1, response.data(), axes.data() + s, again.data()};
-    stp3::reconstruct(*gridder, one, 1);
+    stp3::reconstruct(*gridder, one, 1, 1);
     if (std::memcmp(again.data(), out.data() + s * picture, sizeof(float) * picture)) {
       std::printf("slice %d of %d differs: %d columns, %d angles, %d x %d pixels, %d threads\n", s, slices, columns, angles,
                   wide, tall, threads);

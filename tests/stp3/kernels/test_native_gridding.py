@@ -133,6 +133,25 @@ def test_bits_hold_at_many_bands_and_threads() -> None:
         assert np.array_equal(compiled.reconstruct(sinograms[:, 4:5], theta, 299.5, threads=threads)[0], first[4])
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("grids", [1, 2, 3, 7])
+def test_bits_depend_on_neither_grids_nor_teams(grids: int, threads: int) -> None:
+    angles, columns, rows = 50, 40, 75  # seventy-five: vectors, half a vector and slices one by one
+    sizes = Sizes(angles, columns)
+    theta = np.arange(angles) * np.pi / angles
+    data = np.random.default_rng(6).random((angles, rows, columns), np.float32)
+    response, axes = np.ones(sizes.frequencies, np.float32), 19.5 + 0.01 * np.arange(rows)
+    made = []
+    for some in (1, grids):
+        plan = Reconstructor(
+            theta, np.ones(angles), columns, sizes.padded, sizes.window.shape, sizes.grid, (0.5, -0.5), True
+        )
+        out = np.full((rows, columns, columns), np.nan, np.float32)
+        plan.reconstruct(data, response, axes, out, 1 if some == 1 else threads, some)
+        made.append(out)
+    assert np.array_equal(made[0], made[1])
+
+
 @pytest.mark.parametrize("columns", [64, 75])
 def test_instruction_sets_agree(columns: int) -> None:
     theta = np.arange(90) * np.pi / 90
@@ -206,10 +225,11 @@ def test_the_declared_memory_covers_what_is_taken(angles: int, columns: int, par
     picture, grid = sizes.window.shape[::-1], sizes.grid[::-1]
     plan = Reconstructor(theta, np.ones(angles), columns, sizes.padded, picture, grid, sizes.window.centre, True)
     threads = len(os.sched_getaffinity(0))
-    rows = plan.lanes + 1  # a whole vector and one slice beside it
+    grids = compiled._grids(sizes)
+    rows = grids * plan.lanes + 1  # whole vectors and one slice beside them
     response, axes = np.ones(sizes.frequencies, np.float32), np.zeros(rows)
     out = np.empty((rows, *sizes.window.shape), np.float32)
-    plan.reconstruct(np.zeros((angles, rows, columns), np.float32), response, axes, out, threads)
+    plan.reconstruct(np.zeros((angles, rows, columns), np.float32), response, axes, out, threads, grids)
     huge_pages = 10 << 21
     declared = compiled.working_bytes(angles, columns, part)
     assert plan.working_bytes <= declared + huge_pages
