@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from stp3.errors import UsageFault
@@ -42,6 +43,11 @@ class AstraProjector(Projector):
     def adjoint(self, sinograms: Real) -> Real:
         """The sinograms smeared back; on the GPU not the exact adjoint, as ASTRA's own methods have it."""
         return np.stack([self._run(row, lambda pair, one=one: pair.BP(one)) for row, one in enumerate(sinograms)])
+
+    def filtered_adjoint(self, sinograms: Real, response: NDArray[np.float64]) -> Real:
+        """The same after a filter; its tails beyond the detector are lost."""
+        lines = scipy.fft.rfft(sinograms, self.padded, axis=2) * response.astype(np.float32)
+        return self.adjoint(scipy.fft.irfft(lines, self.padded, axis=2)[:, :, : self.columns])
 
     def without_negative_weights(self, sinograms: Real) -> tuple[Projector, Real]:
         """Itself: ASTRA's weights are lengths."""

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from stp3.kernels.angles import density_weights
@@ -200,14 +199,8 @@ def fista_tv(
 
 def back_projected(projector: Projector, sinograms: Real) -> Real:
     """Filtered back-projection (Ram-Lak): where a method may start from."""
-    padded = 2 * scipy.fft.next_fast_len(sinograms.shape[2], real=True)
-    response = (filter_response("ram-lak", padded) * density_weights(projector.theta)[:, None]).astype(np.float32)
-    filtered = np.empty_like(sinograms)
-    for lines, out in zip(sinograms, filtered, strict=True):
-        spectrum = scipy.fft.rfft(lines, padded, axis=1)
-        spectrum *= response
-        out[...] = scipy.fft.irfft(spectrum, padded, axis=1)[:, : lines.shape[1]]
-    return projector.adjoint(filtered)
+    response = filter_response("ram-lak", projector.padded) * density_weights(projector.theta)[:, None]
+    return projector.filtered_adjoint(sinograms, response)
 
 
 def working_bytes(angles: int, columns: int, rows: int) -> int:

@@ -64,8 +64,16 @@ class Projector:
 
     def adjoint(self, sinograms: Real) -> Real:
         """The sinograms smeared back over the slices: <forward(x), y> = <x, adjoint(y)>."""
+        return self.filtered_adjoint(sinograms, np.ones(1))
+
+    def filtered_adjoint(self, sinograms: Real, response: NDArray[np.float64]) -> Real:
+        """The same after a filter, whose tails beyond the detector count.
+
+        `response` is real and broadcasts to (rows, angles, `frequencies`), those of lines padded to `padded` columns.
+        """
+        responses = np.broadcast_to(response.astype(np.float32), (*sinograms.shape[:2], self.frequencies))
         grids = np.zeros((*self._sizes.half_grid, len(sinograms)), np.complex64)
-        boxes = share(lambda block: self._spread(sinograms, block), self._blocks, self.threads)
+        boxes = share(lambda block: self._spread(sinograms, responses, block), self._blocks, self.threads)
 
         def add(strip: slice) -> None:
             for block, box in zip(self._blocks, boxes, strict=True):
@@ -77,10 +85,23 @@ class Projector:
         share(add, pieces(len(grids), _STRIP), self.threads)
         return self._transform_back(grids)
 
+    @property
+    def padded(self) -> int:
+        """The length to which lines are padded with zeros before they are transformed."""
+        return self._sizes.padded
+
+    @property
+    def frequencies(self) -> int:
+        return self._sizes.frequencies
+
     def some_angles(self, which: slice) -> Projector:
         """The same for some of the angles."""
         whole = which.indices(len(self.theta)) == (0, len(self.theta), 1)
         return self if whole else type(self)(self.theta[which], self.columns, self.axes, self.threads)
+
+    def some_rows(self, which: slice) -> Projector:
+        """The same for some of the rows."""
+        return type(self)(self.theta, self.columns, self.axes[which], self.threads)
 
     def without_negative_weights(self, sinograms: Real) -> tuple[Projector, Real]:
         """A projector and sinograms smoothed alike (by Fejer's kernel), so that no weight is below zero.
@@ -180,7 +201,7 @@ class Projector:
             out[row, block.rows[:upright]] = lines[:upright]
             out[row, block.rows[upright:]] = lines[upright:, ::-1]
 
-    def _spread(self, sinograms: Real, block: Block) -> Complex:
+    def _spread(self, sinograms: Real, responses: Real, block: Block) -> Complex:
         """The adjoint of `_draw`: the block's projections on its box of the grid, shape (v, u, rows)."""
         rows, upright = len(sinograms), len(block.rows) - block.mirrored
         samples = np.empty((len(block.rows), self._sizes.frequencies, rows), np.complex64)
@@ -188,6 +209,7 @@ class Projector:
             lines = sinograms[row, block.rows]
             lines[upright:] = lines[upright:, ::-1].copy()
             spectrum = scipy.fft.rfft(lines, self._sizes.padded, axis=1, overwrite_x=True)
+            spectrum *= responses[row, block.rows]
             spectrum *= np.float32(0.5 / self._sizes.padded)
             spectrum[:, 1:-1] *= 2  # each of them stands for two frequencies
             for part, move in zip((slice(upright), slice(upright, None)), self._moves(row), strict=True):
