@@ -58,6 +58,14 @@ class AxisReport:
     overlap: float | None = None
     side: Side | None = None
 
+    def on_detector(self, scan: Scan) -> dict[str, float]:
+        """Column, row and tilt (degrees) as the step `rotation_axis` takes them, of the scan that was looked at."""
+        return {
+            "column": scan.on_detector(self.rotation_axis),
+            "row": scan.row_on_detector((scan.rows - 1) / 2),
+            "tilt": float(np.rad2deg(np.arctan(self.slope))),
+        }
+
 
 @dataclass(frozen=True)
 class _Band:

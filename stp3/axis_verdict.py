@@ -76,14 +76,14 @@ def through_rows(method: str, found: Sequence[Found], rows: int) -> Line:
     share, at, columns, weight = near.mean(), at[near], columns[near], clarity[near]
     clear = float(np.median(weight) * share)
     column, slope, slope_error, left = float(np.average(columns, weights=weight)), 0.0, np.inf, columns
+    least = max(kind.least_error, max(estimate.least_error for _, estimate in found))
     usual = kind.usual_error / min(max(clear / kind.clear, 0.2), 2.0)
     if len(at) >= 3 and np.ptp(at) > 0:
         slope, at_middle = (float(value) for value in np.polyfit(at, columns, 1, w=weight))
         scatter = _scatter(columns - at_middle - slope * at, usual, 2)
-        slope_error = max(scatter, kind.least_error) / float(np.sqrt(np.sum((at - at.mean()) ** 2)))
+        slope_error = max(scatter, least) / float(np.sqrt(np.sum((at - at.mean()) ** 2)))
         if slope_error < _TILT_TOLD:
             column, left = at_middle, columns - slope * at
-    least = max(kind.least_error, max(estimate.least_error for _, estimate in found))
     error = float(np.hypot(least, _scatter(left - left.mean(), usual, 1) / np.sqrt(len(at))))
     return Line(method, column, error, slope, slope_error, clear)
 

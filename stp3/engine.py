@@ -64,6 +64,7 @@ def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:
         rotation_axis=(scan.columns - 1) / 2,
         pixel_size_um=scan.pixel_size_um,
         column_start=scan.column_start,
+        row_start=scan.row_start,
         binning=scan.binning,
         scan_rows=scan.rows,
         flats=read(scan.flats),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,34 +107,48 @@ def check_rows(scan: Scan, rows: range | None) -> range:
     return rows
 
 
-def with_rotation_axis(recipe: Recipe, scan: Scan, threads: int = 1) -> Recipe:
-    """The recipe with its rotation axis found where it says "auto". Raises ScanFault when it cannot be trusted."""
+def with_rotation_axis(
+    recipe: Recipe, scan: Scan, threads: int = 1, found: Mapping[str, float] | None = None
+) -> Recipe:
+    """The recipe with its rotation axis where it says "auto": as `found_axis` gave it before, else found now.
+
+    Raises ScanFault when it cannot be trusted.
+    """
     uses = [use for use in recipe.running if use.name == "rotation_axis"]
     if not uses:
         raise UsageFault("the recipe has no rotation_axis step. Add one before the reconstruction.")
-    column = uses[0].parameters.model_dump()["column"]
-    if column != AUTO:
-        first, last = scan.on_detector(0), scan.on_detector(scan.columns - 1)
-        if not first <= column <= last:
-            raise UsageFault(
-                f"rotation_axis must be between {first:g} and {last:g} (the scan has {scan.columns} columns), "
-                f'got {column}. Use "find rotation axis" or enter a column.'
-            )
-        return recipe
+    entered = uses[0].parameters.model_dump()
+    if entered["column"] == AUTO:
+        found = found if found is not None else found_axis(scan, threads)
+        kept = [name for name in found if name != "tilt" or entered["tilt"] == AUTO]
+        return recipe.with_values({f"rotation_axis.{name}": found[name] for name in kept})
+    first, last = scan.on_detector(0), scan.on_detector(scan.columns - 1)
+    if not first <= entered["column"] <= last:
+        raise UsageFault(
+            f"rotation_axis must be between {first:g} and {last:g} (the scan has {scan.columns} columns), "
+            f'got {entered["column"]}. Use "find rotation axis" or enter a column.'
+        )
+    return recipe
 
+
+def found_axis(scan: Scan, threads: int = 1) -> dict[str, float]:
+    """Column, row and tilt of the rotation axis, in pixels of the detector and degrees.
+
+    Raises ScanFault when they cannot be trusted.
+    """
     from stp3.axis import find_rotation_axis
 
     report = find_rotation_axis(scan, threads=threads)
     if report.verdict == "red":
-        found = (
+        methods = (
             ", ".join(f"{name} {scan.on_detector(value):.2f}" for name, value in report.methods.items())
             or "no method found any"
         )
         raise ScanFault(
-            f"the rotation axis found cannot be trusted ({found}; spread {report.spread:.1f} columns). "
+            f"the rotation axis found cannot be trusted ({methods}; spread {report.spread:.1f} columns). "
             "Look at slices and enter a column: rotation_axis.column."
         )
-    return recipe.with_values({"rotation_axis.column": scan.on_detector(report.rotation_axis)})
+    return report.on_detector(scan)
 
 
 def with_grey_range(plan: Plan, threads: int) -> Recipe:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stp3.engine import run_slab
 from stp3.errors import UsageFault
-from stp3.plan import Plan, part_of, with_rotation_axis
+from stp3.plan import Plan, found_axis, part_of, with_rotation_axis
 from stp3.recipe import Recipe
 from stp3.scan import Scan
 from stp3.steps.base import AUTO, Slab
@@ -25,7 +25,7 @@ class Preview:
         self.scan = scan
         self.threads = threads
         self._stages = _Recent(_KEPT_BYTES)
-        self._axis: float | None = None
+        self._axis: dict[str, float] | None = None
 
     def resolve(self, recipe: Recipe, row: int) -> Plan:
         """The plan of that detector row, in float32; the rotation axis is searched once a scan."""
@@ -33,11 +33,9 @@ class Preview:
         scan = part_of(self.scan, recipe)
         place = _row_of_part(scan, self.scan.check_row(row))
         wanted = recipe.use("rotation_axis").parameters.model_dump()["column"]
-        if wanted == AUTO and self._axis is not None:
-            recipe = recipe.with_values({"rotation_axis.column": self._axis})
-        resolved = with_rotation_axis(recipe, scan, self.threads)
-        if wanted == AUTO:
-            self._axis = resolved.use("rotation_axis").parameters.model_dump()["column"]
+        if wanted == AUTO and self._axis is None:
+            self._axis = found_axis(scan, self.threads)
+        resolved = with_rotation_axis(recipe, scan, self.threads, self._axis)
         return Plan(scan, resolved.without("output"), range(place, place + 1), 1)
 
     def slice(self, recipe: Recipe, row: int, on_step: Callable[[str], None] | None = None) -> NDArray[np.float32]:

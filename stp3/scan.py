@@ -102,6 +102,10 @@ class Scan:
     def columns(self) -> int:
         return self.projections.shape[2]
 
+    def row_on_detector(self, row: float) -> float:
+        """Which row of the whole detector a row of this part stands for."""
+        return self.row_start + (row + 0.5) * self.binning - 0.5
+
     def on_detector(self, column: float) -> float:
         """Which column of the whole detector that column of this part is."""
         return self.column_start + (column + 0.5) * self.binning - 0.5

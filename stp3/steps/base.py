@@ -42,7 +42,7 @@ class Slab:
     that takes counts may meet other types: those of the file.
     `flats` and `darks` hold the same rows, shape (frames, rows, columns), or None when the scan has none.
     The rotation axis is at column `rotation_axis` of detector row `axis_row` and moves `axis_slope` columns a row.
-    A column here stands for `binning` columns of the detector, the first of which is `column_start`.
+    A column here stands for `binning` columns of the detector, the first of which is `column_start`; so with rows.
     `window` is the part of the whole slice that `data` shows after a reconstruction; None stands for all of it.
     `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
     `on_iteration` hears each iteration of a method that iterates and its relative residual; it may raise to stop.
@@ -60,6 +60,7 @@ class Slab:
     axis_row: float = 0.0
     axis_slope: float = 0.0
     column_start: float = 0.0
+    row_start: float = 0.0
     binning: int = 1
     window: Window | None = None
     threads: int = 1
@@ -75,6 +76,10 @@ class Slab:
     def from_detector(self, column: float) -> float:
         """Where a column of the whole detector is among those that the scan was cropped and binned to."""
         return (column - self.column_start + 0.5) / self.binning - 0.5
+
+    def row_from_detector(self, row: float) -> float:
+        """Where a row of the whole detector is among those of the cropped and binned scan."""
+        return (row - self.row_start + 0.5) / self.binning - 0.5
 
     def target(self) -> NDArray[np.float32]:
         """Where a step may write its float32 result of the same shape: over `data` when nobody else needs them.

@@ -98,9 +98,16 @@ def stored_as(recipe: Recipe) -> str:
 
 
 def _with_axis(recipe: Recipe, subject: Subject) -> Recipe:
-    column = recipe.use("rotation_axis").parameters.model_dump()["column"]
+    entered = recipe.use("rotation_axis").parameters.model_dump()
+    column, found = entered["column"], subject.axis.on_detector(subject.scan)
     if column == AUTO:
-        return recipe.with_values({"rotation_axis.column": round(subject.axis.rotation_axis, 2)})
+        found |= {"column": round(found["column"], 2), "tilt": round(found["tilt"], 3)}
+        entered["row"] = AUTO  # the column was found there
+    else:
+        found["tilt"] = 0.0
+    recipe = recipe.with_values({f"rotation_axis.{name}": found[name] for name in found if entered[name] == AUTO})
+    if column == AUTO:
+        return recipe
     if not 0 <= column <= subject.scan.columns - 1:
         raise UsageFault(
             f"The centre of rotation must be between 0 and {subject.scan.columns - 1} "
