@@ -34,6 +34,7 @@ bench: env
 	.venv/bin/python bench/steps.py
 	.venv/bin/python bench/sorting.py
 	.venv/bin/python bench/stripes.py
+	.venv/bin/python bench/iterative.py
 	.venv/bin/python bench/axis.py --large
 
 # Names no registry.
