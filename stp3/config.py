@@ -4,6 +4,7 @@ STP3_VISITS  JSON list of {"id", "title", "data_root"}: the visits whose scans m
 STP3_DATA    a folder of scans, for work without a hub
 STP3_JOBS    where run directories are kept (default ~/.local/share/stp3/jobs)
 STP3_THREADS threads for previews (default: the processors this process may use)
+STP3_ENGINE  "gpu" where reconstructions run on a graphics card unless a recipe says otherwise (default "cpu")
 STP3_PROFILES a YAML file of the site's own cluster profiles, beside the shipped ones
 """
 
@@ -13,10 +14,13 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from stp3.errors import UsageFault
 
 _JOB_ENVIRONMENT = (
     "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TZ", "USER",
-    "VIRTUAL_ENV", "STP3_DATA", "STP3_PROFILES", "STP3_VISITS",
+    "VIRTUAL_ENV", "STP3_DATA", "STP3_ENGINE", "STP3_PROFILES", "STP3_VISITS",
 )  # fmt: skip
 
 
@@ -46,6 +50,14 @@ def jobs_folder() -> Path:
 def threads() -> int:
     """Threads for previews and work in this process."""
     return int(os.environ.get("STP3_THREADS") or len(os.sched_getaffinity(0)))
+
+
+def engine() -> Literal["cpu", "gpu"]:
+    """What reconstructs where a recipe leaves it open. Raises UsageFault."""
+    chosen = os.environ.get("STP3_ENGINE") or "cpu"
+    if chosen not in ("cpu", "gpu"):
+        raise UsageFault(f'STP3_ENGINE must be "cpu" or "gpu", got "{chosen}".')
+    return "gpu" if chosen == "gpu" else "cpu"
 
 
 def download_url(job_id: str) -> str:

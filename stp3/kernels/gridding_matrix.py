@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from stp3.kernels.angles import density_weights
+from stp3.kernels.arrays import HOST, Arrays
 from stp3.kernels.threads import share
 from stp3.kernels.window import Window
 
@@ -109,10 +111,10 @@ class Block:
     box of `shape` cells whose corner lies at `corner` of the grid, both (v, u).
     """
 
-    rows: NDArray[np.intp]
+    rows: Any
     mirrored: int
-    turn: NDArray[np.complex64]
-    matrix: csc_array
+    turn: Any
+    matrix: Any
     corner: tuple[int, int]
     shape: tuple[int, int]
 
@@ -140,6 +142,15 @@ def split_angles(theta: NDArray[np.float64], sizes: Sizes) -> list[BlockAngles]:
         rows = part[np.argsort(mirrored[part], kind="stable")]
         blocks.append(BlockAngles(rows, int(mirrored[rows].sum()), weights[rows], across[rows], down[rows]))
     return blocks
+
+
+def built(arrays: Arrays, angles: BlockAngles, sizes: Sizes) -> Block:
+    """The block where `arrays` are."""
+    block = build_block(angles, sizes)
+    if arrays is HOST:
+        return block
+    rows, turn = (arrays.xp.asarray(part) for part in (block.rows, block.turn))
+    return replace(block, rows=rows, turn=turn, matrix=arrays.matrix(block.matrix))
 
 
 def build_block(angles: BlockAngles, sizes: Sizes) -> Block:
@@ -218,12 +229,12 @@ class _Kept:
         self._blocks: OrderedDict[str, tuple[int, list[Block]]] = OrderedDict()
         self._lock = Lock()
 
-    def blocks(self, theta: NDArray[np.float64], sizes: Sizes, threads: int) -> list[Block]:
-        key = f"{sizes.columns}:{sizes.window}:{hashlib.sha256(theta.tobytes()).hexdigest()}"
+    def blocks(self, arrays: Arrays, theta: NDArray[np.float64], sizes: Sizes, threads: int) -> list[Block]:
+        key = f"{arrays.name}:{sizes.columns}:{sizes.window}:{hashlib.sha256(theta.tobytes()).hexdigest()}"
         with self._lock:
             if key not in self._blocks:
-                built = share(lambda part: build_block(part, sizes), split_angles(theta, sizes), threads)
-                self._blocks[key] = sizes.matrix_bytes, built
+                blocks = share(lambda part: built(arrays, part, sizes), split_angles(theta, sizes), threads)
+                self._blocks[key] = sizes.matrix_bytes, blocks
                 while sum(size for size, _ in self._blocks.values()) > KEPT_BYTES:
                     self._blocks.popitem(last=False)
             self._blocks.move_to_end(key)
@@ -233,6 +244,6 @@ class _Kept:
 _kept = _Kept()
 
 
-def kept_blocks(theta: NDArray[np.float64], sizes: Sizes, threads: int) -> list[Block]:
+def kept_blocks(arrays: Arrays, theta: NDArray[np.float64], sizes: Sizes, threads: int) -> list[Block]:
     """All blocks of these angles, from the last use where they still are kept."""
-    return _kept.blocks(theta, sizes, threads)
+    return _kept.blocks(arrays, theta, sizes, threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -49,24 +49,31 @@ def reconstruct(
     pixel_size: float = 1.0,
     window: Window | None = None,
     threads: int = 1,
+    on_gpu: bool = False,
 ) -> NDArray[np.float32]:
     """The slices, shape (rows, *window.shape), in attenuation per unit of `pixel_size`; see `gridding.reconstruct`.
 
-    Raises UsageFault. Both means agree to 2e-4 of the slice's range inside the field of view.
+    Raises UsageFault. All means agree to 2e-4 of the slice's range inside the field of view.
     """
     part = window.checked() if window else None
-    slices: NDArray[np.float32] = _means().reconstruct(
-        projections, theta, rotation_axis, filter=filter, cutoff=cutoff, pad=pad, pixel_size=pixel_size, window=part,
-        threads=threads,
-    )  # fmt: skip
+    means = partial(_on_gpu, threads=1) if on_gpu else partial(_means().reconstruct, threads=threads)
+    slices: NDArray[np.float32] = means(
+        projections, theta, rotation_axis, filter=filter, cutoff=cutoff, pad=pad, pixel_size=pixel_size, window=part
+    )
     return slices
 
 
-def working_bytes(angles: int, columns: int, window: Window | None = None) -> int:
-    """Peak memory of a reconstruction beside projections and slices."""
-    return int(_means().working_bytes(angles, columns, window))
+def working_bytes(angles: int, columns: int, window: Window | None = None, on_gpu: bool = False) -> int:
+    """Peak memory of a reconstruction beside projections and slices; that of the GPU is not counted."""
+    means = import_module("stp3.kernels.gridding") if on_gpu else _means()
+    return int(means.working_bytes(angles, columns, window))
 
 
 def _means() -> Any:
     # Imported when first used: both bring SciPy, which reading a recipe should not cost.
     return import_module(f"stp3.kernels.{'compiled_gridding' if is_compiled() else 'gridding'}")
+
+
+def _on_gpu(*given: Any, **settings: Any) -> Any:
+    gridding, arrays = import_module("stp3.kernels.gridding"), import_module("stp3.kernels.arrays")
+    return gridding.reconstruct(*given, arrays=arrays.gpu(), **settings)

@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stp3 import config
 from stp3.kernels.filters import FilterName, Pad
 from stp3.kernels.reconstruction import reconstruct, working_bytes
 from stp3.kernels.window import Window
-from stp3.steps.base import Slab, Step, StepParameters, parameter
+from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
 _UM_IN_A_CM = 1e4
 
@@ -61,6 +62,18 @@ class FilteredBackProjection(Step):
             expert=True,
         )
 
+        engine: Literal["auto", "cpu", "gpu"] = parameter(
+            "auto",
+            "What computes: the processor or a graphics card. Auto is what the facility has chosen for its machines.",
+            title="Computed on",
+            expert=True,
+        )
+
+    @classmethod
+    def settle(cls, parameters: Any, columns: int) -> Any:
+        chosen = config.engine() if parameters.engine == AUTO else parameters.engine
+        return parameters.model_copy(update={"engine": chosen})
+
     @classmethod
     def slice_shape(cls, parameters: Any, shape: tuple[int, int]) -> tuple[int, int]:
         window = _window(parameters, shape[1])
@@ -72,7 +85,7 @@ class FilteredBackProjection(Step):
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
-        return working_bytes(angles, columns, _window(parameters, columns))
+        return working_bytes(angles, columns, _window(parameters, columns), parameters.engine == "gpu")
 
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
@@ -89,6 +102,7 @@ class FilteredBackProjection(Step):
             pixel_size=slab.pixel_size_um / _UM_IN_A_CM if slab.pixel_size_um else 1.0,
             window=window,
             threads=slab.threads,
+            on_gpu=parameters.engine == "gpu",
         )
         return slab.with_data(data, window=window)
 

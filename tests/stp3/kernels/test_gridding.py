@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from stp3.kernels import gridding, gridding_matrix
 from stp3.kernels.angles import density_weights
+from stp3.kernels.arrays import HOST
 from stp3.kernels.gridding import reconstruct, rows_together, working_bytes
 from stp3.kernels.gridding_matrix import Sizes
 
@@ -155,12 +156,12 @@ def test_matrices_kept_stay_within_their_limit(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(gridding_matrix, "KEPT_BYTES", int(2.5 * sizes.matrix_bytes))
     kept = gridding_matrix._Kept()
     thetas = [np.linspace(0, end, 20) for end in (3.0, 3.1, 3.2)]
-    first = kept.blocks(thetas[0], sizes, 1)
-    assert kept.blocks(thetas[0], sizes, 1) is first
+    first = kept.blocks(HOST, thetas[0], sizes, 1)
+    assert kept.blocks(HOST, thetas[0], sizes, 1) is first
     for theta in thetas[1:]:
-        kept.blocks(theta, sizes, 1)
+        kept.blocks(HOST, theta, sizes, 1)
     assert len(kept._blocks) == 2
-    assert kept.blocks(thetas[0], sizes, 1) is not first
+    assert kept.blocks(HOST, thetas[0], sizes, 1) is not first
 
 
 def test_the_declared_memory_covers_what_is_allocated() -> None:

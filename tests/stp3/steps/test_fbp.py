@@ -90,3 +90,21 @@ def test_a_window_that_does_not_fit_is_refused_before_any_work() -> None:
     with pytest.raises(UsageFault, match="left, right = 0, 91"):
         FilteredBackProjection.slice_shape(parameters, (90, 90))
     assert FilteredBackProjection.slice_shape(parameters, (95, 95)) == (20, 91)
+
+
+@pytest.mark.parametrize(("said", "asked", "settled"), [
+    (None, "auto", "cpu"), ("gpu", "auto", "gpu"), ("gpu", "cpu", "cpu"), ("cpu", "gpu", "gpu"),
+])  # fmt: skip
+def test_a_settled_recipe_names_what_computes(
+    said: str | None, asked: str, settled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if said is not None:
+        monkeypatch.setenv("STP3_ENGINE", said)
+    parameters = FilteredBackProjection.Parameters(engine=asked)
+    assert FilteredBackProjection.settle(parameters, COLUMNS).engine == settled
+
+
+def test_an_engine_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STP3_ENGINE", "abacus")
+    with pytest.raises(UsageFault, match='must be "cpu" or "gpu", got "abacus"'):
+        FilteredBackProjection.settle(FilteredBackProjection.Parameters(), COLUMNS)
