@@ -2,7 +2,8 @@
 //
 // From the kernel: {kind: "frame", frame, shape: [rows, columns], dtype, pixel_size_um, unit, title, subject} and one
 // buffer; {kind: "clear"}; {kind: "status", state: "busy" | "idle" | "error", stage, text}. To the kernel: {kind: "ready"} once a page,
-// {kind: "want", have: frame} when the page can take the next picture, {kind: "step", by: ±1} on Page Up / Page Down.
+// {kind: "want", have: frame} when the page can take the next picture, {kind: "step", by: ±1} on Page Up / Page Down, {kind:
+// "limits", limits: [black, white]} and {kind: "window", window: [left, top, right, bottom] or null for all} after a change.
 // The root element says what is shown: data-frame, data-state, data-subject.
 
 const ARRAYS = { float32: Float32Array, uint16: Uint16Array, uint8: Uint8Array };
@@ -374,6 +375,7 @@ class View {
     const ratio = this.canvas.width / Math.max(this.stage.clientWidth, 1), { view, picture } = this, stride = 1 / (view.scale * ratio);
     this.painter?.paint(picture, [view.x - (this.canvas.width / 2) * stride, view.y - (this.canvas.height / 2) * stride], stride, this.limits);
     this.drawScale();
+    this.tellWindow();
     const grey = [this.stats, ...this.limits, this.track.clientWidth, this.map];
     if (grey.some((part, place) => part !== this.grey?.[place])) this.drawHistogram();
     this.grey = grey;
@@ -408,6 +410,14 @@ class View {
       if (document.activeElement !== field) field.value = short(value);
     });
   }
+  tellWindow() {
+    const { view, stage } = this, across = stage.clientWidth / view.scale / 2, down = stage.clientHeight / view.scale / 2;
+    const shown = view.fitted ? null : [view.x - across, view.y - down, view.x + across, view.y + down], text = JSON.stringify(shown);
+    if (text === (this.told ?? "null")) return;
+    this.told = text;
+    clearTimeout(this.tellingWindow);
+    this.tellingWindow = setTimeout(() => this.tell({ kind: "window", window: shown }), 150);
+  }
   tellValue(left, top) {
     const { picture, view } = this;
     if (!picture) return;
@@ -418,6 +428,7 @@ class View {
   }
   remove() {
     clearTimeout(this.telling);
+    clearTimeout(this.tellingWindow);
     this.resized.disconnect();
     cancelAnimationFrame(this.planned);
     this.painter?.gl.getExtension("WEBGL_lose_context")?.loseContext();

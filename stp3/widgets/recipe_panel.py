@@ -30,6 +30,7 @@ class RecipeActions:
 
     change: Changed
     find_axis: Callable[[], None]
+    sweep: Callable[[], None]
     undo: Callable[[], None]
     redo: Callable[[], None]
     reset: Callable[[], None]
@@ -61,6 +62,7 @@ class RecipePanel(View):
         self._redo = button("Redo", act.redo, "redo")
         self._reset = button("Reset", act.reset, "reset", tip="Back to the default recipe")
         self._find = button("Find", act.find_axis, "find-axis", tip="Find the centre of rotation")
+        self._sweep = button("Sweep", act.sweep, "sweep", tip="Compare slices at several centres of rotation")
         self._text_box = ipywidgets.VBox(
             [self.text, button("Use this recipe", lambda: act.paste(self.text.value), "apply-recipe")]
         )
@@ -107,7 +109,14 @@ class RecipePanel(View):
     def set_enabled(self, enabled: bool) -> None:
         """Switches the panel off while there is no scan."""
         self.widget.add_class("stp3-off") if not enabled else self.widget.remove_class("stp3-off")
-        for field in (self.axis, self.axis_slider, self._find, self.stripes, *(basic.field for basic in self.basic)):
+        for field in (
+            self.axis,
+            self.axis_slider,
+            self._find,
+            self._sweep,
+            self.stripes,
+            *(basic.field for basic in self.basic),
+        ):
             field.disabled = not enabled
 
     def _connect(self, act: RecipeActions) -> None:
@@ -140,7 +149,7 @@ class RecipePanel(View):
         return named(
             card(
                 "Slice",
-                beside(self.axis, self._find), self.axis_slider, self.verdict,
+                beside(self.axis, self._find), beside(self.axis_slider, self._sweep), self.verdict,
                 self.stripes, *stripes, *others, self.fault,
                 beside(self._undo, self._redo, self._reset, self.show_expert, self.show_text),
                 self.expert.widget, self._text_box,

@@ -39,6 +39,7 @@ class SliceViewer(anywidget.AnyWidget):
         self._picture: tuple[dict[str, Any], NDArray[Any]] | None = None
         self._status: dict[str, Any] = {"kind": "status", "state": "idle", "stage": "", "text": hint}
         self._limits: tuple[float, float] | None = None
+        self._window: tuple[float, float, float, float] | None = None
         self._wanted = False
         self.on_msg(self._hear)
 
@@ -46,6 +47,11 @@ class SliceViewer(anywidget.AnyWidget):
     def limits(self) -> tuple[float, float] | None:
         """The grey values shown black and white on the page; None before there is a picture."""
         return self._limits
+
+    @property
+    def window(self) -> tuple[float, float, float, float] | None:
+        """The part of the picture on the page, (left, top, right, bottom) in pixels; None while all of it is."""
+        return self._window
 
     @property
     def picture(self) -> NDArray[Any] | None:
@@ -124,11 +130,16 @@ class SliceViewer(anywidget.AnyWidget):
         elif kind == "step" and content.get("by") in (-1, 1):
             self.on_step(int(content["by"]))
         elif kind == "limits":
-            self._limits = _two_numbers(content.get("limits")) or self._limits
+            low_high = _numbers(content.get("limits"), 2)
+            self._limits = (low_high[0], low_high[1]) if low_high and low_high[0] < low_high[1] else self._limits
+        elif kind == "window":
+            sides = _numbers(content.get("window"), 4)
+            shown = sides and sides[0] < sides[2] and sides[1] < sides[3]
+            self._window = (sides[0], sides[1], sides[2], sides[3]) if sides and shown else None
 
 
-def _two_numbers(value: Any) -> tuple[float, float] | None:
-    numbers = (
-        [one for one in value if isinstance(one, int | float) and math.isfinite(one)] if isinstance(value, list) else []
-    )
-    return (float(numbers[0]), float(numbers[1])) if len(numbers) == 2 and numbers[0] < numbers[1] else None
+def _numbers(value: Any, count: int) -> list[float] | None:
+    """So many finite numbers, or nothing."""
+    given = value if isinstance(value, list) else []
+    numbers = [float(one) for one in given if isinstance(one, int | float) and math.isfinite(one)]
+    return numbers if len(numbers) == len(given) == count else None

@@ -24,6 +24,7 @@ from stp3.scan import open_scan
 from stp3.steps import find_step
 from stp3.steps.base import AUTO
 from stp3.volume import Volume, open_volume
+from stp3.widgets.film import Look
 from stp3.widgets.history import History
 from stp3.widgets.job_desk import JobDesk
 from stp3.widgets.recipe_panel import RecipeActions, RecipePanel
@@ -32,6 +33,8 @@ from stp3.widgets.scan_picker import ScanPicker
 from stp3.widgets.slice_bar import PREVIEW, VOLUME, SliceBar
 from stp3.widgets.slice_viewer import SliceViewer
 from stp3.widgets.state import Intention, Shown, Subject, resolve, work_between
+from stp3.widgets.strip import RecipeChange
+from stp3.widgets.strip_desk import StripDesk
 from stp3.widgets.submit_panel import SubmitPanel
 from stp3.widgets.view import named
 from stp3.widgets.worker import Errands, Turn, Worker
@@ -52,8 +55,9 @@ class Workbench:
         self.viewer.on_ready, self.viewer.on_step = self.connected, lambda by: self.slices.step(by)
         self.scans = ScanPicker(self.choose_visit, self.choose_scan, self.refresh)
         self.slices = SliceBar(self.move, self.set_mode)
+        self.strips = StripDesk(self._deliver, self.take, lambda: Look(self.viewer.limits, self.viewer.window))
         self.recipe = RecipePanel(
-            RecipeActions(self.change, self.find_axis, self.undo, self.redo, self.reset, self.paste)
+            RecipeActions(self.change, self.find_axis, self.strips.sweep, self.undo, self.redo, self.reset, self.paste)
         )
         self.submission = SubmitPanel(self.choose_rows, self.choose_format, self.submit)
         self._worker = Worker(self._deliver, self.viewer.busy)
@@ -85,6 +89,7 @@ class Workbench:
         """Ends the threads and takes the page away; jobs go on."""
         self._worker.close()
         self._errands.close()
+        self.strips.close()
         self.page.close()
 
     # --- visits and scans ---
@@ -131,6 +136,7 @@ class Workbench:
         self._chosen = file = self._files[index]
         self._subject = self._preview = self.shown = None
         self._mode = PREVIEW
+        self.strips.close_strip()
         self._show_nothing()
         self.recipe.show_axis_report(None, by_hand=False)
         self.scans.say("info", f"Opening {file.name}…")
@@ -167,6 +173,10 @@ class Workbench:
         same_move = self._last_change[0] == keys and now - self._last_change[1] < _ONE_MOVE_SECONDS
         if self._take(lambda: self._history.changed(self._history.now.with_values(values), same_move=same_move)):
             self._last_change = keys, now
+
+    def take(self, change: RecipeChange) -> None:
+        """Takes a change of the whole recipe, or says why not."""
+        self._take(lambda: self._history.changed(change(self._history.now)))
 
     def paste(self, text: str) -> None:
         """Takes a whole recipe from YAML, or says what is wrong with it."""
@@ -233,6 +243,7 @@ class Workbench:
         by_hand = self._history.now.use("rotation_axis").parameters.model_dump()["column"] != AUTO
         self.recipe.show(self._history, shown.rotation_axis, by_hand=by_hand)
         self.recipe.show_axis_report(self._subject.axis, by_hand=by_hand)
+        self.strips.show(self._subject, shown)
         self._show_submission()
         self._show_slices()
         if self._mode == PREVIEW and (work == "picture" or self.viewer.state != "idle"):
@@ -339,7 +350,7 @@ class Workbench:
 
     def _laid_out(self) -> ipywidgets.Box:
         style = named(ipywidgets.HTML(f"<style>{_STYLE.read_text(encoding='utf-8')}</style>"), "style")
-        view = named(ipywidgets.VBox([self.viewer, self.slices.widget]), "view")
+        view = named(ipywidgets.VBox([self.viewer, self.strips.panel.widget, self.slices.widget]), "view")
         cards = [part.widget for part in (self.scans, self.recipe, self.submission, self.desk.panel)]
         return named(ipywidgets.Box([style, view, named(ipywidgets.VBox(cards), "panel")]), "workbench").add_class(
             "stp3"

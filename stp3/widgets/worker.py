@@ -51,11 +51,11 @@ class Turn:
 class Worker:
     """One thread that does the newest request; `on_stage` hears what it is at."""
 
-    def __init__(self, deliver: Deliver, on_stage: Callable[[str], None]) -> None:
+    def __init__(self, deliver: Deliver, on_stage: Callable[[str], None], name: str = "stp3-preview") -> None:
         self.deliver = deliver
         self.on_stage = on_stage
         self.newest = 0
-        self._pool = ThreadPoolExecutor(1, "stp3-preview")
+        self._pool = ThreadPoolExecutor(1, name)
         self._waiting: Future[None] | None = None
 
     def request(self, work: Callable[[Turn], None], failed: Callable[[str], None]) -> None:
@@ -64,6 +64,12 @@ class Worker:
         if self._waiting:
             self._waiting.cancel()
         self._waiting = self._pool.submit(self._do, Turn(self, self.newest), work, failed)
+
+    def stop(self) -> None:
+        """Has the work under way stop at its next step, and what waits never begin."""
+        self.newest += 1
+        if self._waiting:
+            self._waiting.cancel()
 
     def close(self) -> None:
         """Stops at the next step; the thread ends."""

@@ -15,6 +15,7 @@ from stp3.recipe import Recipe
 from stp3.scan import open_scan
 from stp3.testing import write_practice_scan
 from stp3.volume import open_volume
+from stp3.widgets.film import Look, small_picture
 from stp3.widgets.workbench import Workbench
 
 AXIS = 66.2
@@ -222,6 +223,101 @@ def test_find_undo_redo_and_reset(drive):
         assert bench.shown.recipe.use("fbp").parameters.filter == Recipe.default().use("fbp").parameters.filter
         await settled(bench)
         np.testing.assert_array_equal(bench.viewer.picture, reference(bench))
+
+    drive(scenario)
+
+
+def films(bench):
+    return bench.strips.panel.films
+
+
+async def filled(bench):
+    await until(lambda: not films(bench).missing and films(bench).content["films"])
+
+
+def test_a_sweep_shows_slices_around_the_axis_and_one_is_chosen(drive):
+    async def scenario(bench):
+        await choose(bench, "one.h5")
+        found = bench.shown.rotation_axis
+        assert bench.strips.panel.widget.layout.display == "none"
+        bench.recipe._sweep.click()
+        await filled(bench)
+        assert bench.strips.panel.widget.layout.display is None
+        captions = [float(film["caption"]) for film in films(bench).content["films"]]
+        np.testing.assert_allclose(captions, found + 0.5 * np.arange(-4, 5), atol=1e-9)
+        assert films(bench).content["chosen"] == 4
+        images = [reference(bench, **{"rotation_axis.column": column}) for column in captions]
+        part, limits = Look(bench.viewer.limits).part(images[4], 138), Look().grey_limits(images[4])
+        for place in (0, 4, 8):
+            np.testing.assert_array_equal(films(bench)._pictures[place], small_picture(images[place], part, limits))
+        before = bench.viewer.frame
+        films(bench)._hear(films(bench), {"kind": "choose", "number": films(bench).content["number"], "place": 6}, [])
+        await until(lambda: bench.viewer.frame > before)
+        assert bench.shown.rotation_axis == captions[6]
+        np.testing.assert_array_equal(bench.viewer.picture, images[6])
+        assert (films(bench).content["chosen"], films(bench).content["stale"]) == (6, False)
+        bench.undo()
+        assert films(bench).content["chosen"] == 4
+        bench.strips.panel.finer.click()
+        await filled(bench)
+        captions = [float(film["caption"]) for film in films(bench).content["films"]]
+        np.testing.assert_allclose(captions, found + 0.1 * np.arange(-4, 5), atol=1e-9)
+        assert bench.strips.panel.finer.disabled
+
+    drive(scenario)
+
+
+def test_a_strip_that_no_longer_holds_says_so_and_is_made_again(drive):
+    async def scenario(bench):
+        await choose(bench, "one.h5")
+        bench.recipe._sweep.click()
+        await filled(bench)
+        bench.strips.panel.spacing.value = 5.0
+        await filled(bench)
+        bench.change({"fbp.filter": "hann"})
+        assert films(bench).content["stale"]
+        assert "Out of date" in bench.strips.panel.said.value
+        bench.undo()
+        assert not films(bench).content["stale"]
+        bench.slices.slider.value = 1
+        assert films(bench).content["stale"]
+        bench.strips.panel.again.click()
+        await filled(bench)
+        assert not films(bench).content["stale"]
+        assert bench.strips.panel.spacing.value == 5.0
+        bench.strips.close_strip()
+        assert bench.strips.panel.widget.layout.display == "none"
+
+    drive(scenario)
+
+
+def test_a_sweep_stops_when_the_recipe_changes_and_goes_on_when_it_is_undone(drive, monkeypatch):
+    gate, asked = threading.Event(), []
+    slice_of = Preview.slice
+
+    def gated(self, recipe, row, on_step=None):
+        if on_step and threading.current_thread().name.startswith("stp3-strip"):
+            asked.append(recipe.use("rotation_axis").parameters.column)
+            if len(asked) == 3:
+                gate.wait(20)
+        return slice_of(self, recipe, row, on_step=on_step)
+
+    async def scenario(bench):
+        await choose(bench, "one.h5")
+        monkeypatch.setattr(Preview, "slice", gated)
+        bench.recipe._sweep.click()
+        await until(lambda: len(asked) == 3)
+        before = bench.viewer.frame
+        bench.change({"fbp.filter": "hann"})
+        await until(lambda: bench.viewer.frame > before)
+        gate.set()
+        await asyncio.sleep(0.2)
+        assert len(asked) == 3
+        kept = len(films(bench)._pictures)
+        assert kept < 9
+        bench.undo()
+        await filled(bench)
+        assert len(asked) == 3 + 1 + 9 - kept
 
     drive(scenario)
 

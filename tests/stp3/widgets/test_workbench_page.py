@@ -133,3 +133,37 @@ def test_from_the_first_paint_to_the_volume(page):
     another = page.context.new_page()
     another.goto(page.url, wait_until="commit")
     another.wait_for_selector('.stp3-job[data-job-state="done"]', timeout=60_000)
+
+
+def films_drawn(page, count):
+    page.wait_for_function("(n) => +document.querySelector('.stp3-films').dataset.drawn === n", arg=count)
+
+
+@pytest.fixture
+def scan_shown(page):
+    page.wait_for_selector(".stp3-scan-select option", state="attached", timeout=60_000)
+    page.wait_for_selector("#loading", state="detached")
+    after(page, lambda: page.locator(".stp3-scan-select select").select_option(index=0))
+    return page
+
+
+def test_a_sweep_is_walked_along_with_keys_and_chosen_from(scan_shown):
+    page = scan_shown
+    found = float(page.locator(".stp3-axis input").input_value())
+    page.locator(".stp3-sweep").click()
+    films_drawn(page, 9)
+    assert page.get_by_role("listbox", name="Centre of rotation").get_by_role("option").count() == 9
+    after(page, lambda: page.locator(".stp3-film").nth(7).click())
+    assert float(page.locator(".stp3-axis input").input_value()) == pytest.approx(found + 1.5)
+    after(page, lambda: page.keyboard.press("ArrowLeft"))
+    page.wait_for_selector('.stp3-films[data-chosen="6"]')
+    assert float(page.locator(".stp3-axis input").input_value()) == pytest.approx(found + 1.0)
+    assert page.locator('.stp3-film[aria-selected="true"] b').text_content() == f"{found + 1.0:g}"
+    after(page, lambda: page.locator(".stp3-undo").click())
+    after(page, lambda: page.locator(".stp3-stripes input").uncheck())
+    page.wait_for_selector('.stp3-films[data-stale="true"]')
+    page.locator(".stp3-strip-again").click()
+    page.wait_for_selector('.stp3-films[data-stale="false"]')
+    films_drawn(page, 9)
+    page.locator(".stp3-strip-close").click()
+    page.wait_for_selector(".stp3-films", state="hidden")
