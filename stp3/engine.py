@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,24 +31,30 @@ def run_slab(
 
     `loaded` is what `load_slab` gave for these rows, which the engine may write over; without it the rows are read.
     `stages` keeps what each pass returned, by fingerprint of all that led to it: a second call starts from the last
-    stage that still holds. `on_step` hears the name of each step before it runs; it may raise to stop.
+    stage that still holds. `on_step` hears the name of each step before it runs, and of one that iterates before each
+    iteration; it may raise to stop.
     """
     keys = [_stage_key(plan, rows, one) for one in _so_far(plan)]
     done, slab = _latest(stages, keys)
     if slab is None:
         slab = loaded or load_slab(plan, rows, threads)
         _keep(stages, keys[0], slab)
-    slab = replace(slab, threads=threads, may_overwrite=stages is None)
+    slab = replace(slab, threads=threads, may_overwrite=stages is None, on_iteration=None)
     del loaded  # the last reference to a stage frees it while the next one runs
     halo = sum(use.step.halo(use.parameters) for uses in plan.passes[done:] for use in uses)
     for uses, key in zip(plan.passes[done:], keys[done + 1 :], strict=True):
         if on_step:
             for use in uses:
                 on_step(use.name)
+            slab = replace(slab, on_iteration=partial(_again, on_step, uses[-1].name))
         halo -= sum(use.step.halo(use.parameters) for use in uses)
         slab = _keeping(held_rows(plan, rows, halo), _apply(uses, slab), uses[-1].step.domain)
         _keep(stages, key, slab)
     return slab.data
+
+
+def _again(on_step: Callable[[str], None], name: str, iteration: int, residual: float) -> None:
+    on_step(name)
 
 
 def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:

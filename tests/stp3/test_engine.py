@@ -109,6 +109,22 @@ def test_stopping_between_steps_leaves_what_is_done_and_spoils_nothing(practice:
     np.testing.assert_array_equal(run_slab(plan, range(1), stages=stages), run_slab(plan, range(1)))
 
 
+def test_a_step_that_iterates_can_be_stopped_between_iterations(practice: Practice) -> None:
+    scan, truth = practice
+    recipe = Recipe.default().with_values({"rotation_axis.column": truth.rotation_axis}).as_dict()
+    recipe["steps"] = [{"step": "cgls"} if entry["step"] == "fbp" else entry for entry in recipe["steps"]]
+    plan, heard = resolve(Recipe.from_dict(recipe), scan), []
+
+    def stop(name: str) -> None:
+        heard.append(name)
+        if heard.count("cgls") == 4:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run_slab(plan, range(1), on_step=stop)
+    assert heard[-4:] == ["cgls"] * 4  # before the step, and before three of its iterations
+
+
 def test_a_resolved_recipe_has_nothing_left_to_find(practice: Practice) -> None:
     plan = plan_of(practice, **{"output.dtype": "uint8"})
     assert "auto" not in [value for use in plan.steps for value in use.parameters.model_dump().values()]
