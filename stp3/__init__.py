@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stp3.recipe import Recipe
     from stp3.run import reconstruct
     from stp3.scan import Scan, open_scan
+    from stp3.sweep import axis_sweep
     from stp3.volume import Volume, open_volume
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = [
     "Scan",
     "Volume",
     "__version__",
+    "axis_sweep",
     "find_rotation_axis",
     "open_scan",
     "open_volume",
@@ -46,6 +48,7 @@ _HOMES = {
     "recipe": ("Recipe",),
     "run": ("reconstruct",),
     "scan": ("Scan", "open_scan"),
+    "sweep": ("axis_sweep",),
     "volume": ("Volume", "open_volume"),
 }
 

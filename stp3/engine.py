@@ -34,6 +34,19 @@ def run_slab(
     stage that still holds. `on_step` hears the name of each step before it runs, and of one that iterates before each
     iteration; it may raise to stop.
     """
+    return reach(plan, rows, threads=threads, loaded=loaded, stages=stages, on_step=on_step).data
+
+
+def reach(
+    plan: Plan,
+    rows: range,
+    *,
+    threads: int = 1,
+    loaded: Slab | None = None,
+    stages: Stages | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> Slab:
+    """The slab of those rows after all steps of the plan; see `run_slab`."""
     keys = [_stage_key(plan, rows, one) for one in _so_far(plan)]
     done, slab = _latest(stages, keys)
     if slab is None:
@@ -50,7 +63,15 @@ def run_slab(
         halo -= sum(use.step.halo(use.parameters) for use in uses)
         slab = _keeping(held_rows(plan, rows, halo), _apply(uses, slab), uses[-1].step.domain)
         _keep(stages, key, slab)
-    return slab.data
+    return slab
+
+
+def go_on(plan: Plan, slab: Slab) -> Slab:
+    """The slab, with all of its rows, after the plan's steps; it is not written over."""
+    slab = replace(slab, may_overwrite=False)
+    for uses in plan.passes:
+        slab = _apply(uses, slab)
+    return slab
 
 
 def _again(on_step: Callable[[str], None], name: str, iteration: int, residual: float) -> None:

@@ -24,7 +24,7 @@ class Preview:
     def __init__(self, scan: Scan, threads: int = 1) -> None:
         self.scan = scan
         self.threads = threads
-        self._stages = _Recent(_KEPT_BYTES)
+        self.stages = _Recent(_KEPT_BYTES)
         self._axis: dict[str, float] | None = None
 
     def resolve(self, recipe: Recipe, row: int) -> Plan:
@@ -41,7 +41,7 @@ class Preview:
     def slice(self, recipe: Recipe, row: int, on_step: Callable[[str], None] | None = None) -> NDArray[np.float32]:
         """The slice of that detector row, shape (y, x), float32: what a job stores, before it is made 8 or 16 bit."""
         plan = self.resolve(recipe, row)
-        data = run_slab(plan, plan.rows, threads=self.threads, stages=self._stages, on_step=on_step)
+        data = run_slab(plan, plan.rows, threads=self.threads, stages=self.stages, on_step=on_step)
         return np.asarray(data[0], np.float32)
 
 
