@@ -59,11 +59,14 @@ class AxisReport:
     side: Side | None = None
 
     def on_detector(self, scan: Scan) -> dict[str, float]:
-        """Column, row and tilt (degrees) as the step `rotation_axis` takes them, of the scan that was looked at."""
+        """Column, row and tilt (degrees) as the step `rotation_axis` takes them, of the scan that was looked at.
+
+        Rounded far below what can be measured: the last digits depend on how many threads a library used.
+        """
         return {
-            "column": scan.on_detector(self.rotation_axis),
+            "column": round(scan.on_detector(self.rotation_axis), 3),
             "row": scan.row_on_detector((scan.rows - 1) / 2),
-            "tilt": float(np.rad2deg(np.arctan(self.slope))),
+            "tilt": round(float(np.rad2deg(np.arctan(self.slope))), 4),
         }
 
 
