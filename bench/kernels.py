@@ -2,12 +2,13 @@
 
 python bench/kernels.py [--columns 2048] [--angles 1800] [--rows 16] [--threads 2] [--rounds 3] [--slow]
 
-algotom, astra-toolbox, ducc0, finufft and tomopy take part when they can be imported: run this with their
-environment's Python and PYTHONPATH set to this checkout. Everybody filters with Ram-Lak and gets the same float32
-sinograms in memory; buffers are warm, imports and plans are not timed. All take turns in each round; printed are
-medians. `core-ms` is processor time a slice, the figure that neighbours on the machine disturb least. `PSNR` compares
-one slice, inside 0.95 of the circle, with filtered back-projection in double precision (64-fold Fourier interpolation).
-The slow ones (over a second a slice) run with --slow, on one row.
+algotom, astra-toolbox, ducc0, finufft, midas-tomo, scikit-image and tomopy take part when they can be imported: run
+this with their environment's Python and PYTHONPATH set to this checkout. How the kernel's own time grows: scaling.py.
+Everybody filters with Ram-Lak and gets the same float32 sinograms in memory; buffers are warm, imports and plans are
+not timed. All take turns in each round; printed are medians. `core-ms` is processor time a slice, the figure that
+neighbours on the machine disturb least. `PSNR` compares one slice, inside 0.95 of the circle, with filtered
+back-projection in double precision (64-fold Fourier interpolation). The slow ones (over a second a slice) run with
+--slow, on one row.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -67,7 +71,7 @@ class Contestant:
 def main() -> None:
     options = parse()
     case = make_case(options)
-    contestants = [*own(case), *transforms(case), *tomopy(case)]
+    contestants = [*own(case), *transforms(case), *midas(case), *tomopy(case)]
     if options.slow:
         contestants += slow(case)
     pixels, exact = exact_pixels(case)
@@ -173,17 +177,47 @@ def transforms(case: Case) -> list[Contestant]:
     if find_spec("finufft"):
         import finufft
 
-        plan = finufft.Plan(1, (n, n), eps=1e-3, isign=1, dtype="complex64", nthreads=case.threads, upsampfac=1.25)
-        plan.setpts(down, across)
-        found.append(Contestant("finufft 1e-3", in_pairs(plan.execute), rows))
+        for eps in (1e-2, 1e-3):
+            plan = finufft.Plan(1, (n, n), eps=eps, isign=1, dtype="complex64", nthreads=case.threads, upsampfac=1.25)
+            plan.setpts(down, across)
+            found.append(Contestant(f"finufft {eps:g}", in_pairs(plan.execute), rows))
     if find_spec("ducc0"):
         import ducc0
 
         places = np.column_stack([down, across])
-        settings = {"forward": False, "epsilon": 1e-3, "nthreads": case.threads, "periodicity": 2 * np.pi}
-        found.append(Contestant("ducc0 nufft 1e-3", in_pairs(lambda points: ducc0.nufft.nu2u(
-            points=points, coord=places, out=np.empty((n, n), np.complex64), **settings)), rows))  # fmt: skip
+        settings = {"forward": False, "nthreads": case.threads, "periodicity": 2 * np.pi}
+
+        def spread(eps: float) -> Callable[[NDArray[np.complex64]], NDArray[np.complex64]]:
+            return lambda points: ducc0.nufft.nu2u(
+                points=points, coord=places, out=np.empty((n, n), np.complex64), epsilon=eps, **settings
+            )
+
+        found += [Contestant(f"ducc0 nufft {eps:g}", in_pairs(spread(eps)), rows) for eps in (1e-2, 1e-3)]
     return found if rows else []
+
+
+def midas(case: Case) -> list[Contestant]:
+    """Its gridrec through its only door, files in a folder; in memory where /dev/shm is."""
+    if not find_spec("midas_tomo"):
+        return []
+    from midas_tomo import run_tomo_from_sinos
+
+    room, n = Path("/dev/shm"), case.columns
+
+    def run(pad: bool) -> Callable[[Slices], Slices]:
+        def reconstruct(data: Slices) -> Slices:
+            with TemporaryDirectory(dir=room if room.is_dir() else None) as folder, redirect_stdout(StringIO()):
+                made = run_tomo_from_sinos(
+                    np.ascontiguousarray(data.transpose(1, 0, 2)), folder, np.rad2deg(case.theta), shifts=0.0,
+                    filter_nr=2, extra_pad=pad, n_cpus=case.threads,
+                )[0]  # fmt: skip
+            first = (made.shape[-1] - n) // 2
+            return np.asarray(made[:, first : first + n, first : first + n])
+
+        return reconstruct
+
+    rows = min(case.sinograms.shape[1], 8)
+    return [Contestant("midas-tomo gridrec", run(False), rows), Contestant("midas-tomo, extra pad", run(True), rows)]
 
 
 def tomopy(case: Case) -> list[Contestant]:
@@ -221,6 +255,13 @@ def slow(case: Case) -> list[Contestant]:
                                          apply_log=False, ncore=case.threads)[None]  # fmt: skip
 
         found += [Contestant("algotom fbp", fbp, 1), Contestant("algotom dfi", fourier, 1)]
+    if find_spec("skimage"):
+        from skimage.transform import iradon
+
+        degrees = -np.rad2deg(case.theta)
+        found.append(
+            Contestant("scikit-image iradon", lambda data: iradon(data[:, 0].T, degrees, circle=True)[None], 1)
+        )
     if find_spec("astra"):
         found.append(Contestant("astra FBP (CPU, linear)", lambda data: astra_fbp(case, data[:, 0])[None], 1))
     return found
@@ -267,7 +308,9 @@ def exact_pixels(case: Case) -> tuple[tuple[NDArray[Any], NDArray[Any]], NDArray
 
 def psnr(slice_: Slices, pixels: tuple[NDArray[Any], NDArray[Any]], exact: NDArray[np.float64]) -> float:
     """In dB; the best of the ways in which a library may turn its pictures."""
-    turned = (slice_, slice_[::-1], slice_[:, ::-1], slice_[::-1, ::-1])
+    turned = [
+        way for picture in (slice_, slice_.T) for way in (picture, picture[::-1], picture[:, ::-1], picture[::-1, ::-1])
+    ]
     error = min(float(np.mean((way[pixels] - exact) ** 2)) for way in turned)
     return float(20 * np.log10(np.ptp(exact) / np.sqrt(error)))
 
