@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stp3 import config
 from stp3.preview import Preview
 from stp3.recipe import Recipe
+from stp3.steps.base import AUTO
 from stp3.widgets.film import Look, small_picture
 from stp3.widgets.filmstrip import Film
 from stp3.widgets.state import Shown, Subject
@@ -33,6 +34,9 @@ class AxisSweep(Strip):
         self.spacing = spacing
         self.columns = columns_around(shown.rotation_axis, spacing, subject.scan.columns)
         self.title = "Centre of rotation"
+        pose = shown.recipe.use("rotation_axis").parameters.model_dump()
+        tilted = pose["tilt"] not in (0.0, AUTO)  # a column entered by hand stands upright unless told
+        self._pose = {f"rotation_axis.{name}": pose[name] for name in ("tilt", "row")} if tilted else {}
         self.films = [Film(f"{column:g}") for column in self.columns]
 
     def without_choice(self, recipe: Recipe) -> Recipe:
@@ -43,7 +47,7 @@ class AxisSweep(Strip):
         return next(near, -1)
 
     def change(self, place: int) -> RecipeChange:
-        return lambda recipe: recipe.with_values({_COLUMN: self.columns[place]})
+        return lambda recipe: recipe.with_values({_COLUMN: self.columns[place], **self._pose})
 
     def fill(self, turn: Turn, missing: Sequence[int], place: Place, arrange: Arrange) -> str:
         preview = Preview(self.subject.scan, config.threads())

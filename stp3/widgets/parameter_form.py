@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
@@ -11,15 +12,18 @@ import yaml
 
 from stp3.recipe import Recipe, StepUse
 from stp3.steps import find_step
-from stp3.widgets.view import View, named
+from stp3.widgets import words
+from stp3.widgets.step_choice import StepChoice, can_go
+from stp3.widgets.view import View, button, named, set_visible
 
-Changed = Callable[[dict[str, Any]], None]
+Changed = Callable[[dict[str, Any]], bool]
+"""Takes `{"step.parameter": value}`; gives whether it was taken."""
 
 
 class ParameterField(View):
     """One parameter of one step: a field of the kind its declaration asks for."""
 
-    def __init__(self, step: str, name: str, on_change: Changed) -> None:
+    def __init__(self, step: str, name: str, on_change: Callable[[ParameterField, dict[str, Any]], object]) -> None:
         super().__init__()
         self.step, self.name = step, name
         model = find_step(step).Parameters
@@ -29,16 +33,24 @@ class ParameterField(View):
         self.field.description = label_of(name, declared)
         self.field.tooltip = declared.get("description", "")
         self._as_text = isinstance(self.field, ipywidgets.Text) and declared.get("type") != "string"
-        self.widget = self.field
-        self.hear(self.field, lambda value: on_change({f"{step}.{name}": self._read(value)}))
+        self.said = named(ipywidgets.HTML(), "field-said")
+        self.widget = named(ipywidgets.VBox([self.field, self.said]), "parameter")
+        self.say("")
+        self.hear(self.field, lambda value: on_change(self, {f"{step}.{name}": self._read(value)}))
 
     def show(self, use: StepUse | None) -> None:
         """The value in the recipe; switched off where the step is missing or off."""
         with self.quietly():
+            self.say("")
             self.field.disabled = use is None or not use.on
             if use is not None:
                 value = use.parameters.model_dump(mode="json")[self.name]
                 self.field.value = _written(value) if self._as_text else value
+
+    def say(self, text: str) -> None:
+        """Why the value is not used; empty when it is."""
+        self.said.value = words.note("bad", text) if text else ""
+        set_visible(self.said, bool(text))
 
     def _read(self, value: Any) -> Any:
         if not self._as_text:
@@ -49,19 +61,32 @@ class ParameterField(View):
             return value
 
 
-class ExpertForm(View):
-    """All parameters of all steps, made when first shown and again when other steps come."""
+@dataclass(frozen=True)
+class FormActions:
+    """What the user can do with a form: change values of a field, add a step, take one out."""
 
-    def __init__(self, on_change: Changed) -> None:
+    change: Callable[[ParameterField | None, dict[str, Any]], bool]
+    add: Callable[[StepChoice, str], None]
+    remove: Callable[[str], None]
+
+
+class ExpertForm(View):
+    """All parameters of all steps and the choice of one more, made when first shown and again when other steps come."""
+
+    def __init__(self, act: FormActions) -> None:
         super().__init__()
-        self.widget = named(ipywidgets.VBox([]), "expert")
-        self._on_change = on_change
+        self.add = StepChoice(act.add)
+        self.widget = named(ipywidgets.VBox([self.add.widget]), "expert")
+        self._act = act
+        self._refused: dict[str, dict[str, Any]] = {}
         self._steps: tuple[str, ...] = ()
         self._switches: dict[str, ipywidgets.Checkbox] = {}
         self._fields: list[ParameterField] = []
 
     def show(self, recipe: Recipe) -> None:
         """The recipe's steps and their values."""
+        self._refused = {}
+        self.add.show(recipe)
         steps = tuple(use.name for use in recipe.uses)
         if steps != self._steps:
             self._steps = steps
@@ -78,19 +103,28 @@ class ExpertForm(View):
             if use.name in self._switches:
                 continue
             parts += self._step_parts(use)
-        self.widget.children = parts
+        self.widget.children = [self.add.widget, *parts]
 
     def _step_parts(self, use: StepUse) -> list[ipywidgets.Widget]:
         switch = ipywidgets.Checkbox(description=use.step.title, indent=False, tooltip=use.step.paper)
         self._switches[use.name] = named(switch, "step-switch", f"switch-{use.name}")
-        self.hear(switch, lambda on: self._on_change({f"{use.name}.on": on}))
-        parts: list[ipywidgets.Widget] = [switch]
+        self.hear(switch, lambda on: self._act.change(None, {f"{use.name}.on": on}))
+        remove = button("Remove", lambda: self._act.remove(use.name), f"remove-{use.name}", tip="Take this step out")
+        head = named(ipywidgets.HBox([switch, *([remove] if can_go(use.name) else [])]), "step-head")
+        parts: list[ipywidgets.Widget] = [head]
         for name, info in use.step.Parameters.model_fields.items():
-            field = ParameterField(use.name, name, self._on_change)
+            field = ParameterField(use.name, name, self._changed)
             self._fields.append(field)
             help_text = ipywidgets.HTML(f'<p class="stp3-help">{html.escape(info.description or "")}</p>')
             parts += [field.widget, help_text]
         return parts
+
+    def _changed(self, field: ParameterField, values: dict[str, Any]) -> None:
+        """Some values make sense together only: what was refused is tried again with the next one of its step."""
+        together = {**self._refused.get(field.step, {}), **values}
+        taken = self._act.change(field, together) or (together != values and self._act.change(field, values))
+        if not taken:
+            self._refused[field.step] = together
 
 
 def label_of(name: str, declared: dict[str, Any]) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ipywidgets
 
 from stp3.errors import RecipeFault
 from stp3.recipe import StepUse
 from stp3.steps import find_step
-from stp3.widgets import words
+from stp3.widgets import ring_removal, words
 from stp3.widgets.history import History
-from stp3.widgets.parameter_form import Changed, ExpertForm, ParameterField
+from stp3.widgets.parameter_form import Changed, ExpertForm, FormActions, ParameterField
+from stp3.widgets.step_choice import StepChoice, removed
+from stp3.widgets.strip import RecipeChange
 from stp3.widgets.view import View, beside, button, card, named, set_visible
 
 if TYPE_CHECKING:
@@ -24,6 +27,12 @@ _STRIPES = "stripes_all"
 _AROUND_COLUMNS = 20.0
 
 
+class Asked(Protocol):
+    """What can be told why its wish was refused."""
+
+    def say(self, text: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class RecipeActions:
     """What the user can do with a recipe."""
@@ -31,6 +40,9 @@ class RecipeActions:
     change: Changed
     find_axis: Callable[[], None]
     sweep: Callable[[], None]
+    suggest: Callable[[], None]
+    take: Callable[[RecipeChange], bool]
+    add_step: Callable[[str], bool]
     undo: Callable[[], None]
     redo: Callable[[], None]
     reset: Callable[[], None]
@@ -52,8 +64,12 @@ class RecipePanel(View):
         self._slider_centre = 0.0
         self.verdict = named(ipywidgets.HTML(), "verdict")
         self.stripes = named(ipywidgets.Checkbox(description="Remove stripes (rings)", indent=False), "stripes")
-        self.basic = [ParameterField(step, name, act.change) for step, name in _basic_choices()]
-        self.expert = ExpertForm(act.change)
+        self.stripes_method = named(ipywidgets.HTML(), "stripes-method")
+        self._suggest = button("Suggest", act.suggest, "suggest", tip="Try the ways to remove rings, and compare")
+        self.basic = [ParameterField(step, name, self._change) for step, name in _basic_choices()]
+        self.expert = ExpertForm(FormActions(self._change, self._add, self._remove))
+        self._act = act
+        self._asked: Asked | None = None
         self.text = named(
             ipywidgets.Textarea(rows=14, continuous_update=True, tooltip="The recipe as YAML"), "recipe-text"
         )
@@ -79,8 +95,8 @@ class RecipePanel(View):
         self._show_axis(axis, by_hand)
         used = {use.name: use for use in recipe.uses}
         with self.quietly():
-            self.stripes.disabled = _STRIPES not in used
-            self.stripes.value = _STRIPES in used and used[_STRIPES].on
+            self.stripes.value = bool(ring_removal.running(recipe))
+            self.stripes_method.value = f'<p class="stp3-help">{html.escape(ring_removal.in_words(recipe))}</p>'
             self.text.value = recipe.to_yaml()
         for field in self.basic:
             field.show(used.get(field.step))
@@ -103,7 +119,10 @@ class RecipePanel(View):
         self.verdict.value = ""
 
     def show_fault(self, text: str) -> None:
-        """Why the last change was not taken; empty when it was."""
+        """Why the last change was not taken, beside the field that asked for it; empty when it was."""
+        if self._asked and text:
+            self._asked.say(text)
+            return
         self.fault.value = words.note("bad", f"Not used: {text}") if text else ""
 
     def set_enabled(self, enabled: bool) -> None:
@@ -114,6 +133,7 @@ class RecipePanel(View):
             self.axis_slider,
             self._find,
             self._sweep,
+            self._suggest,
             self.stripes,
             *(basic.field for basic in self.basic),
         ):
@@ -122,9 +142,29 @@ class RecipePanel(View):
     def _connect(self, act: RecipeActions) -> None:
         self.hear(self.axis, lambda value: act.change({_AXIS: round(value, 2)}))
         self.hear(self.axis_slider, lambda value: act.change({_AXIS: round(self._slider_centre + value, 2)}))
-        self.hear(self.stripes, lambda on: act.change({f"{_STRIPES}.on": on}))
+        self.hear(self.stripes, lambda on: act.take(lambda recipe: ring_removal.switched(recipe, on)))
         self.hear(self.show_expert, self._open_expert)
         self.hear(self.show_text, lambda opened: set_visible(self._text_box, opened))
+
+    def _change(self, field: ParameterField | None, values: dict[str, Any]) -> bool:
+        return self._asking(field, lambda: self._act.change(values))
+
+    def _add(self, choice: StepChoice, name: str) -> None:
+        if self._asking(choice, lambda: self._act.add_step(name)) and self._history:
+            names = [use.name for use in self._history.now.uses]
+            before = find_step(names[names.index(name) - 1]).title if names.index(name) else ""
+            choice.say(f"Added after {before}." if before else "Added as the first step.", "good")
+
+    def _remove(self, name: str) -> None:
+        self._act.take(lambda recipe: removed(recipe, name))
+
+    def _asking(self, asked: Asked | None, act: Callable[[], bool]) -> bool:
+        """Does what a field asks for; if it is refused, the words stand beside that field."""
+        self._asked = asked
+        try:
+            return act()
+        finally:
+            self._asked = None
 
     def _open_expert(self, opened: bool) -> None:
         set_visible(self.expert.widget, opened)
@@ -150,7 +190,7 @@ class RecipePanel(View):
             card(
                 "Slice",
                 beside(self.axis, self._find), beside(self.axis_slider, self._sweep), self.verdict,
-                self.stripes, *stripes, *others, self.fault,
+                beside(self.stripes, self._suggest), self.stripes_method, *stripes, *others, self.fault,
                 beside(self._undo, self._redo, self._reset, self.show_expert, self.show_text),
                 self.expert.widget, self._text_box,
             ),

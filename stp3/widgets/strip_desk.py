@@ -10,6 +10,7 @@ from stp3.widgets.filmstrip import Film
 from stp3.widgets.state import Shown, Subject
 from stp3.widgets.strip import RecipeChange, Strip
 from stp3.widgets.strip_panel import StripActions, StripPanel
+from stp3.widgets.stripe_trials import StripeTrials
 from stp3.widgets.worker import Deliver, Turn, Worker
 
 _STALE = "Out of date: press Again."
@@ -18,7 +19,7 @@ _STALE = "Out of date: press Again."
 class StripDesk:
     """At most one strip at a time, with a thread of its own: the live slice never waits for it."""
 
-    def __init__(self, deliver: Deliver, take: Callable[[RecipeChange], None], look: Callable[[], Look]) -> None:
+    def __init__(self, deliver: Deliver, take: Callable[[RecipeChange], object], look: Callable[[], Look]) -> None:
         self.panel = StripPanel(
             StripActions(self.choose, self.sweep, self.sweep_finer, self.again, self.close_strip), SPACINGS
         )
@@ -51,6 +52,11 @@ class StripDesk:
             spacing = spacing or first_spacing(self._subject.axis)
             self._open(AxisSweep(self._subject, self._shown, self._look(), spacing))
 
+    def suggest(self) -> None:
+        """Ways to remove rings, tried and ranked."""
+        if self._subject and self._shown:
+            self._open(StripeTrials(self._subject, self._shown, self._look()))
+
     def sweep_finer(self) -> None:
         """Smaller steps around the present axis."""
         spacing = self._finer
@@ -61,6 +67,8 @@ class StripDesk:
         """The same kind of strip with the present settings."""
         if isinstance(self._strip, AxisSweep):
             self.sweep(self._strip.spacing)
+        elif self._strip:
+            self.suggest()
 
     def choose(self, place: int) -> None:
         """Takes a film's choice into the recipe."""

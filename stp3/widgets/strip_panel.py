@@ -49,6 +49,8 @@ class StripPanel(View):
                 self.spacing.value = spacing
         for part in (self.spacing, self.finer):
             set_visible(part, spacing is not None)
+        sweeps = spacing is not None
+        self.widget.remove_class("stp3-strip-wordy") if sweeps else self.widget.add_class("stp3-strip-wordy")
         self.films.show(title, films)
         set_visible(self.widget, True)
         self.say("")

@@ -26,7 +26,7 @@ class View:
         finally:
             self._quiet = before
 
-    def hear(self, widget: ipywidgets.Widget, act: Callable[[Any], None], name: str = "value") -> None:
+    def hear(self, widget: ipywidgets.Widget, act: Callable[[Any], object], name: str = "value") -> None:
         """Calls `act` with the new value when the user changes it."""
         widget.observe(lambda change: None if self._quiet else act(change["new"]), name)
 

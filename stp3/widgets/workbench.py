@@ -33,6 +33,7 @@ from stp3.widgets.scan_picker import ScanPicker
 from stp3.widgets.slice_bar import PREVIEW, VOLUME, SliceBar
 from stp3.widgets.slice_viewer import SliceViewer
 from stp3.widgets.state import Intention, Shown, Subject, resolve, work_between
+from stp3.widgets.step_choice import added
 from stp3.widgets.strip import RecipeChange
 from stp3.widgets.strip_desk import StripDesk
 from stp3.widgets.submit_panel import SubmitPanel
@@ -57,8 +58,11 @@ class Workbench:
         self.slices = SliceBar(self.move, self.set_mode)
         self.strips = StripDesk(self._deliver, self.take, lambda: Look(self.viewer.limits, self.viewer.window))
         self.recipe = RecipePanel(
-            RecipeActions(self.change, self.find_axis, self.strips.sweep, self.undo, self.redo, self.reset, self.paste)
-        )
+            RecipeActions(
+                self.change, self.find_axis, self.strips.sweep, self.strips.suggest, self.take, self.add_step,
+                self.undo, self.redo, self.reset, self.paste,
+            )
+        )  # fmt: skip
         self.submission = SubmitPanel(self.choose_rows, self.choose_format, self.submit)
         self._worker = Worker(self._deliver, self.viewer.busy)
         self._errands = Errands(self._deliver)
@@ -167,16 +171,23 @@ class Workbench:
 
     # --- the recipe ---
 
-    def change(self, values: dict[str, Any]) -> None:
-        """Takes `{"step.parameter": value}` into the recipe, or says why not."""
+    def change(self, values: dict[str, Any]) -> bool:
+        """Whether it took `{"step.parameter": value}` into the recipe; if not it says why."""
         now, keys = time.monotonic(), tuple(values)
         same_move = self._last_change[0] == keys and now - self._last_change[1] < _ONE_MOVE_SECONDS
         if self._take(lambda: self._history.changed(self._history.now.with_values(values), same_move=same_move)):
             self._last_change = keys, now
+            return True
+        return False
 
-    def take(self, change: RecipeChange) -> None:
-        """Takes a change of the whole recipe, or says why not."""
-        self._take(lambda: self._history.changed(change(self._history.now)))
+    def add_step(self, name: str) -> bool:
+        """Whether it took one more step into the recipe, at its place."""
+        scan = self._subject.scan if self._subject else None
+        return scan is not None and self.take(lambda recipe: added(recipe, name, scan))
+
+    def take(self, change: RecipeChange) -> bool:
+        """Whether it took a change of the whole recipe; if not it says why."""
+        return self._take(lambda: self._history.changed(change(self._history.now)))
 
     def paste(self, text: str) -> None:
         """Takes a whole recipe from YAML, or says what is wrong with it."""

@@ -13,8 +13,10 @@ from stp3.cluster.client import list_jobs
 from stp3.preview import Preview
 from stp3.recipe import Recipe
 from stp3.scan import open_scan
+from stp3.steps import step_names
 from stp3.testing import write_practice_scan
 from stp3.volume import open_volume
+from stp3.widgets import ring_removal
 from stp3.widgets.film import Look, small_picture
 from stp3.widgets.workbench import Workbench
 
@@ -360,7 +362,7 @@ def test_a_pasted_recipe_is_used_or_refused_as_a_whole(drive):
 def test_the_expert_form_has_every_parameter_and_each_works(drive):
     async def scenario(bench):
         await choose(bench, "one.h5")
-        assert bench.recipe.expert.widget.children == ()
+        assert bench.recipe.expert._fields == []
         bench.recipe.show_expert.value = True
         fields = {f"{field.step}.{field.name}": field.field for field in bench.recipe.expert._fields}
         wanted = {f"{use.name}.{name}" for use in Recipe.default().uses for name in type(use.parameters).model_fields}
@@ -370,11 +372,93 @@ def test_the_expert_form_has_every_parameter_and_each_works(drive):
         fields["fbp.cutoff"].value = 0.5
         assert bench.shown.recipe.use("fbp").parameters.cutoff == 0.5
         fields["fbp.cutoff"].value = 7.0
-        assert "fbp.cutoff" in bench.recipe.fault.value
+        beside = next(field for field in bench.recipe.expert._fields if field.field is fields["fbp.cutoff"])
+        assert "fbp.cutoff should be less than or equal to 1, got 7.0" in beside.said.value
+        assert bench.recipe.fault.value == ""
         bench.recipe.expert._switches["zingers"].value = False
         assert not bench.shown.recipe.use("zingers").on
         bench.undo()
         assert bench.recipe.expert._switches["zingers"].value
+
+    drive(scenario)
+
+
+def test_a_step_is_added_at_its_place_and_taken_out_again(drive):
+    async def scenario(bench):
+        await choose(bench, "one.h5")
+        bench.recipe.show_expert.value = True
+        form = bench.recipe.expert
+        labels = {name: label for label, name in form.add.choice.options}
+        assert set(labels) == set(step_names()) - {use.name for use in Recipe.default().uses}
+        assert labels["phase_paganin"] == "Projections · Phase retrieval (Paganin)"
+        form.add.choice.value = "phase_paganin"
+        assert "transport of intensity" in form.add.help.value
+        form.add.add.click()
+        recipe = bench.shown.recipe
+        names = [use.name for use in recipe.running]
+        assert "minus_log" not in names
+        assert names.index("flat_field") < names.index("phase_paganin") < names.index("stripes_all")
+        scan = open_scan(bench.shown.path)
+        parameters = recipe.use("phase_paganin").parameters
+        assert (parameters.energy_kev, parameters.distance_mm) == (scan.energy_kev, scan.distance_mm or "auto")
+        assert "Added after" in form.add.said.value
+        assert "phase_paganin" not in [name for _, name in form.add.choice.options]
+        fields = {f"{field.step}.{field.name}": field for field in form._fields}
+        fields["phase_paganin.distance_mm"].field.value = "50"
+        await settled(bench)
+        assert bench.viewer.state == "idle"
+        fields["phase_paganin.delta"].field.value = "1e-7"
+        assert "together" in fields["phase_paganin.delta"].said.value
+        fields["phase_paganin.beta"].field.value = "1e-9"
+        parameters = bench.shown.recipe.use("phase_paganin").parameters
+        assert (parameters.delta, parameters.beta) == (1e-7, 1e-9)
+        bench.recipe._remove("phase_paganin")
+        assert [use.name for use in bench.shown.recipe.running] == [use.name for use in Recipe.default().running]
+        bench.undo()
+        assert bench.shown.recipe.use("phase_paganin").on
+
+    drive(scenario)
+
+
+def test_a_step_that_finds_no_place_is_refused_in_words(drive):
+    async def scenario(bench):
+        await choose(bench, "one.h5")
+        bench.change({"minus_log.on": True})
+        bench.recipe.show_expert.value = True
+        said = bench.recipe.expert.add
+        bench.recipe._add(said, "no_such_step")
+        assert "no step" in said.said.value
+        assert said.said.layout.display is None
+
+    drive(scenario)
+
+
+def test_ways_to_remove_rings_are_tried_ranked_and_taken(drive):
+    async def scenario(bench):
+        await choose(bench, "one.h5")
+        bench.recipe._suggest.click()
+        await filled(bench)
+        listed = films(bench).content["films"]
+        assert [film["caption"].split(".")[0] for film in listed] == [str(rank) for rank in range(1, len(listed) + 1)]
+        assert any("No removal" in film["caption"] for film in listed)
+        own = films(bench).content["chosen"]
+        assert "All kinds" in listed[own]["caption"]
+        place = 0 if own else 1
+        before = bench.viewer.frame
+        bench.strips.choose(place)
+        await until(lambda: bench.viewer.frame > before)
+        assert films(bench).content["chosen"] == place
+        assert not films(bench).content["stale"]
+        assert listed[place]["caption"].split(". ")[1] in bench.recipe.stripes_method.value
+        bench.recipe.stripes.value = False
+        assert ring_removal.running(bench.shown.recipe) == ()
+        assert "No removal" in listed[films(bench).content["chosen"]]["caption"]
+        bench.recipe.stripes.value = True
+        assert films(bench).content["chosen"] == place
+        bench.undo()
+        bench.undo()
+        bench.undo()
+        assert [use.name for use in ring_removal.running(bench.shown.recipe)] == ["stripes_all"]
 
     drive(scenario)
 

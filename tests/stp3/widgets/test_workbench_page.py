@@ -167,3 +167,31 @@ def test_a_sweep_is_walked_along_with_keys_and_chosen_from(scan_shown):
     films_drawn(page, 9)
     page.locator(".stp3-strip-close").click()
     page.wait_for_selector(".stp3-films", state="hidden")
+
+
+def test_a_step_is_added_told_what_is_wrong_with_it_and_removed(scan_shown):
+    page = scan_shown
+    page.locator(".stp3-expert-toggle").click()
+    page.locator(".stp3-add-choice select").select_option(label="Projections · Phase retrieval (Paganin)")
+    page.wait_for_function("document.querySelector('.stp3-add-help').textContent.includes('transport of intensity')")
+    after(page, lambda: page.locator(".stp3-add-step").click())
+    assert "Added after Minus logarithm" in page.locator(".stp3-add-said").text_content()
+    ratio = page.locator(".stp3-field-phase_paganin-delta_beta input")
+    ratio.fill("-3")
+    ratio.press("Enter")
+    page.wait_for_selector(".stp3-parameter:has(.stp3-field-phase_paganin-delta_beta) .stp3-bad")
+    after(page, lambda: (ratio.fill("50"), ratio.press("Enter")))
+    assert page.locator(".stp3-parameter .stp3-bad:visible").count() == 0
+    after(page, lambda: page.locator(".stp3-remove-phase_paganin").click())
+    page.wait_for_selector(".stp3-field-phase_paganin-delta_beta", state="detached")
+
+
+def test_ways_to_remove_rings_are_shown_and_one_is_taken(scan_shown):
+    page = scan_shown
+    page.locator(".stp3-suggest").click()
+    page.wait_for_function("document.querySelectorAll('.stp3-film-detail:not(:empty)').length > 8", timeout=60_000)
+    films_drawn(page, page.locator(".stp3-film").count())
+    other = page.locator('.stp3-film[aria-selected="false"]').first
+    name = other.locator("b").text_content().split(". ")[1]
+    after(page, other.click)
+    assert name in page.locator(".stp3-stripes-method").text_content()
