@@ -18,7 +18,7 @@ DEFAULT = Intention(Recipe.default())
 def subject(tmp_path_factory):
     path = tmp_path_factory.mktemp("scan") / "scan.h5"
     write_practice_scan(path, columns=64, rows=9, angles=30)
-    return Subject(open_scan(path), AxisReport(30.1254, 0.1, "green", None, {"pairs": 30.1254}))
+    return Subject(open_scan(path), AxisReport(30.1262, 0.1, "green", None, {"pairs": 30.1262}))
 
 
 def with_recipe(**values):
