@@ -27,6 +27,8 @@ def faults(running: Sequence[StepUse]) -> Iterator[str]:
             yield f"{name} stands {names.count(name)} times in the recipe; once is right."
     if running and (count := sum(use.step.domain == "reconstruction" for use in running)) != 1:
         yield f"a recipe needs exactly one reconstruction step (such as fbp), this one has {count}."
+    if "extended_field_of_view" in names[: names.index("rotation_axis") if "rotation_axis" in names else 0]:
+        yield "extended_field_of_view needs the rotation axis. Move it below rotation_axis."
     if "output" in names[:-1]:
         yield "output must be the last step."
 

@@ -59,6 +59,14 @@ class Plan:
         return sum(use.step.halo(use.parameters) for use in self.steps)
 
     @property
+    def columns(self) -> int:
+        """Columns of the sinograms that are reconstructed."""
+        columns = self.scan.columns
+        for use in self.steps:
+            columns = use.step.columns(use.parameters, columns)
+        return columns
+
+    @property
     def dtype(self) -> np.dtype[np.generic]:
         """What a slice of the volume is stored as."""
         outputs = [use.parameters for use in self.steps if use.name == "output"]
@@ -119,16 +127,26 @@ def with_rotation_axis(
         raise UsageFault("the recipe has no rotation_axis step. Add one before the reconstruction.")
     entered = uses[0].parameters.model_dump()
     if entered["column"] == AUTO:
-        found = found if found is not None else found_axis(scan, threads)
+        found = _told_axis(recipe, scan) or found or found_axis(scan, threads)
         kept = [name for name in found if name != "tilt" or entered["tilt"] == AUTO]
-        return recipe.with_values({f"rotation_axis.{name}": found[name] for name in kept})
+        recipe = recipe.with_values({f"rotation_axis.{name}": found[name] for name in kept})
+        entered = recipe.use("rotation_axis").parameters.model_dump()
     first, last = scan.on_detector(0), scan.on_detector(scan.columns - 1)
     if not first <= entered["column"] <= last:
         raise UsageFault(
             f"rotation_axis must be between {first:g} and {last:g} (the scan has {scan.columns} columns), "
             f'got {entered["column"]}. Use "find rotation axis" or enter a column.'
         )
-    return recipe
+    return recipe.settled_at(scan.columns, scan.from_detector(entered["column"]))
+
+
+def _told_axis(recipe: Recipe, scan: Scan) -> dict[str, float] | None:
+    """The rotation axis where another step says it as well."""
+    for use in recipe.running:
+        column = use.step.tells_axis(use.parameters, scan.columns)
+        if column is not None:
+            return {"column": scan.on_detector(column), "row": scan.row_on_detector((scan.rows - 1) / 2), "tilt": 0.0}
+    return None
 
 
 def found_axis(scan: Scan, threads: int = 1) -> dict[str, float]:
@@ -189,8 +207,8 @@ def slab_height(plan: Plan, memory_bytes: int) -> int:
 
 def _fixed_bytes(plan: Plan) -> int:
     """What this process needs whatever the slab's height: itself, and what its hungriest step holds."""
-    scan = plan.scan
-    return PROCESS_BYTES + max(use.step.memory_fixed(use.parameters, scan.angles, scan.columns) for use in plan.steps)
+    angles, columns = plan.scan.angles, plan.columns
+    return PROCESS_BYTES + max(use.step.memory_fixed(use.parameters, angles, columns) for use in plan.steps)
 
 
 def _bytes_a_row(plan: Plan) -> float:
@@ -199,8 +217,8 @@ def _bytes_a_row(plan: Plan) -> float:
     """
     scan = plan.scan
     counts = scan.angles * scan.columns * scan.projections.dtype.itemsize
-    row_bytes = 4 * max(scan.angles, scan.columns) * scan.columns  # a slice may be larger than its sinogram
-    slices = scan.columns**2 * plan.dtype.itemsize
+    row_bytes = 4 * max(scan.angles, plan.columns) * plan.columns  # a slice may be larger than its sinogram
+    slices = plan.columns**2 * plan.dtype.itemsize
     return 2 * counts + max(use.step.memory_factor(use.parameters) for use in plan.steps) * row_bytes + 2 * slices
 
 

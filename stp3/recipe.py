@@ -139,6 +139,15 @@ class Recipe:
             uses.append(use)
         return Recipe(tuple(uses))
 
+    def settled_at(self, columns: int, axis: float) -> Recipe:
+        """The recipe with what follows from the column of the rotation axis, of so many, filled in."""
+        return Recipe(
+            tuple(
+                replace(use, parameters=use.step.settle_at(use.parameters, columns, axis)) if use.on else use
+                for use in self.uses
+            )
+        )
+
     def without(self, *names: str) -> Recipe:
         """The recipe with those steps switched off."""
         return Recipe(tuple(replace(use, on=use.on and use.name not in names) for use in self.uses))

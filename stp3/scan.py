@@ -110,6 +110,10 @@ class Scan:
         """Which column of the whole detector that column of this part is."""
         return self.column_start + (column + 0.5) * self.binning - 0.5
 
+    def from_detector(self, column: float) -> float:
+        """Where a column of the whole detector is among those of this part."""
+        return (column - self.column_start + 0.5) / self.binning - 0.5
+
     def check_row(self, row: int) -> int:
         """The row itself when the scan has it. Raises UsageFault."""
         if not 0 <= row < self.rows:

@@ -138,6 +138,21 @@ class Step:
         return cls.settle(parameters, scan.columns)
 
     @classmethod
+    def tells_axis(cls, parameters: Any, columns: int) -> float | None:
+        """The column of the rotation axis, where the parameters say it as well."""
+        return None
+
+    @classmethod
+    def settle_at(cls, parameters: Any, columns: int, axis: float) -> Any:
+        """The parameters with a value wherever "auto" follows from the column of the rotation axis."""
+        return parameters
+
+    @classmethod
+    def columns(cls, parameters: Any, columns: int) -> int:
+        """The columns of sinograms after the step, given those before it. Raises UsageFault."""
+        return columns
+
+    @classmethod
     def halo(cls, parameters: Any) -> int:
         """Rows needed above and below those asked for."""
         return 0
