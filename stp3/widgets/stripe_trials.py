@@ -55,7 +55,7 @@ class StripeTrials(Strip):
         limits = self.look.grey_limits(first)
         pictures = [small_picture(trial.slices[0], part, limits) for trial in report.trials]
         trials = [trial.uses for trial in report.trials]
-        films = [film_of(rank, trial) for rank, trial in enumerate(report.trials, 1)]
+        films = [film_of(rank, trial, report.trials) for rank, trial in enumerate(report.trials, 1)]
 
         def show() -> None:
             self._trials = trials
@@ -67,13 +67,22 @@ class StripeTrials(Strip):
         return verdict(report)
 
 
-def film_of(rank: int, trial: StripeTrial) -> Film:
-    """What stands under a trial's picture."""
+def film_of(rank: int, trial: StripeTrial, trials: Sequence[StripeTrial]) -> Film:
+    """What stands under the picture of one of those trials."""
     if not trial.uses:
         return Film(f"{rank}. No removal", "all rings left")
-    return Film(
-        f"{rank}. {ring_removal.short(trial.title)}", f"{rings_words(trial.rings_left)}, {loss_words(trial.loss)}"
-    )
+    alike = [other for other in trials if other.title == trial.title and other is not trial]
+    name = ", ".join([ring_removal.short(trial.title), *_settings(trial, alike)])
+    return Film(f"{rank}. {name}", f"{rings_words(trial.rings_left)}, {loss_words(trial.loss)}")
+
+
+def _settings(trial: StripeTrial, alike: Sequence[StripeTrial]) -> list[str]:
+    """What tells a trial from others with the same steps."""
+    own, *others = ([use.parameters.model_dump() for use in one.uses] for one in (trial, *alike))
+    pairs = {key: value for values in own for key, value in values.items()}
+    theirs = [pair for values in others for step in values for pair in step.items()]
+    differing = {key: value for key, value in pairs.items() if any(key == name and value != at for name, at in theirs)}
+    return [f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in differing.items()]
 
 
 def rings_words(left: float) -> str:

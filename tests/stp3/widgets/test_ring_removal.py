@@ -2,11 +2,12 @@
 
 import pytest
 
-from stp3.recipe import Recipe
+from stp3.recipe import Recipe, StepUse
 from stp3.rings import Loss
-from stp3.stripe_methods import with_stripe_steps
+from stp3.steps import find_step
+from stp3.stripe_methods import StripeTrial, with_stripe_steps
 from stp3.widgets import ring_removal
-from stp3.widgets.stripe_trials import loss_words, rings_words
+from stp3.widgets.stripe_trials import film_of, loss_words, rings_words
 
 
 def test_all_of_them_go_on_and_off_together():
@@ -53,3 +54,24 @@ def test_rings_in_words(left, words):
 )
 def test_loss_in_words(loss, words):
     assert loss_words(loss) == words
+
+
+def trial(*uses):
+    made = tuple(StepUse(name, find_step(name).Parameters(**values)) for name, values in uses)
+    return StripeTrial(made, 0.2, Loss(0.001, 0, 0), 0.1, 1.0, ())
+
+
+def test_trials_of_the_same_steps_are_told_apart_by_their_settings():
+    trials = [
+        trial(("stripes_wavelet_fft", {"levels": 3})),
+        trial(("stripes_wavelet_fft", {"levels": 3, "sigma": 2.0})),
+        trial(("stripes_raven", {})),
+        trial(),
+    ]
+    assert [film_of(rank, one, trials).caption for rank, one in enumerate(trials, 1)] == [
+        "1. Wavelet and Fourier, sigma 1",
+        "2. Wavelet and Fourier, sigma 2",
+        "3. Fourier filter",
+        "4. No removal",
+    ]
+    assert film_of(3, trials[2], trials).detail == "20% of rings left, detail kept"
