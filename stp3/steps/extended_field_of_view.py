@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from stp3.errors import UsageFault
 from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
@@ -22,13 +24,12 @@ class ExtendedFieldOfView(Step):
             "the rotation axis.",
             title="Side of the overlap",
         )
-        overlap: float | Literal["auto"] = parameter(
+        overlap: Annotated[float, Field(gt=1.0)] | Literal["auto"] = parameter(
             AUTO,
             "How many columns are seen from both sides of the sample. Auto follows from the rotation axis; entered "
             "together with the side, it tells where the axis is.",
             title="Overlap",
             unit="columns",
-            gt=1.0,
         )
         blend: Literal["linear", "average"] = parameter(
             "linear",
