@@ -61,7 +61,7 @@ def reach(
                 on_step(use.name)
             slab = replace(slab, on_iteration=partial(_again, on_step, uses[-1].name))
         halo -= sum(use.step.halo(use.parameters) for use in uses)
-        slab = _keeping(held_rows(plan, rows, halo), _apply(uses, slab), uses[-1].step.domain)
+        slab = _keeping(held_rows(plan, rows, halo), _apply(plan, uses, slab), uses[-1].step.domain)
         _keep(stages, key, slab)
     return slab
 
@@ -70,7 +70,7 @@ def go_on(plan: Plan, slab: Slab) -> Slab:
     """The slab, with all of its rows, after the plan's steps; it is not written over."""
     slab = replace(slab, may_overwrite=False)
     for uses in plan.passes:
-        slab = _apply(uses, slab)
+        slab = _apply(plan, uses, slab)
     return slab
 
 
@@ -107,9 +107,10 @@ def held_rows(plan: Plan, rows: range, halo: int) -> range:
     return range(max(rows.start - halo, 0), min(rows.stop + halo, plan.scan.rows))
 
 
-def _apply(uses: tuple[StepUse, ...], slab: Slab) -> Slab:
+def _apply(plan: Plan, uses: tuple[StepUse, ...], slab: Slab) -> Slab:
     """The slab after one pass."""
     step = uses[0].step
+    slab = replace(slab, measured=plan.measured.get(fingerprint(uses[:1]), {}))
     if slab.data.dtype != np.float32 and not step.takes_counts:
         slab = slab.with_data(_as_float(slab.data))
     if len(uses) == 1:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stp3.recipe import StepUse
 
 _DOMAINS: tuple[str, ...] = get_args(Domain)
-_ONCE = ("flat_field", "minus_log", "rotation_axis")
+_ONCE = ("flat_field", "flat_field_dynamic", "minus_log", "rotation_axis")
 
 
 def faults(running: Sequence[StepUse]) -> Iterator[str]:
@@ -36,12 +36,14 @@ def faults(running: Sequence[StepUse]) -> Iterator[str]:
 def with_step(uses: Sequence[StepUse], new: StepUse) -> tuple[StepUse, ...]:
     """The steps with one more at its place; those that do its work already are switched off. Raises RecipeFault.
 
-    Its place is the last one that makes sense; a step of that name that is there already stays where it is.
+    Its place is that of the step whose work it does, else the last one that makes sense; a step of that name that is
+    there already stays where it is.
     """
     rest = [replace(use, on=use.on and not _rivals(use.step, new.step)) for use in uses]
     here = [place for place, use in enumerate(rest) if use.name == new.name]
+    beside = [place + 1 for place, use in enumerate(uses) if use.on and _rivals(use.step, new.step)]
     found: list[str] = []
-    for place in here or range(len(rest), -1, -1):
+    for place in here or (*beside, *range(len(rest), -1, -1)):
         tried = (*rest[:place], new, *rest[place + len(here[:1]) :])
         found = list(faults([use for use in tried if use.on]))
         if not found:
@@ -82,6 +84,8 @@ def _quantity_faults(running: Sequence[StepUse]) -> Iterator[str]:
 
 def _misfit(use: StepUse, needs: str, giver: str, holds: str) -> str:
     name = use.name
+    if use.step.gives == holds == "transmission":
+        return f"{giver} and {name} both give {holds}: the beam would be divided by twice. Remove {name}."
     if use.step.gives == holds:
         taken = "minus_log" if "minus_log" in (name, giver) else name
         return f"{giver} and {name} both give {holds}: the logarithm would be taken twice. Remove {taken}."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stp3.errors import ScanFault, UsageFault
+from stp3.measured import Measured, measure
 from stp3.recipe import Recipe, StepUse
 from stp3.scan import Scan
 from stp3.steps.base import AUTO, ScanStep
@@ -25,13 +26,15 @@ class Plan:
     """What the engine runs.
 
     `scan` is the part of the measured one that the recipe takes; `rows` count in it.
-    `recipe` has a number wherever the user's said "auto": a plan made again from it measures nothing.
+    `recipe` has a number wherever the user's said "auto", and `measured` holds what its steps measured in the whole
+    scan: a plan made again from both measures nothing.
     """
 
     scan: Scan
     recipe: Recipe
     rows: range
     slab_rows: int
+    measured: Measured = field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[StepUse, ...]:
@@ -84,16 +87,18 @@ def resolve(
     """The plan for all rows, or for `rows`, of a scan within a memory budget (default: a quarter of what is free).
 
     The budget is for all that the process holds at its peak.
-    Measures what needs the whole scan: the rotation axis and the grey range. Raises UsageFault or ScanFault.
+    Measures what needs the whole scan: the rotation axis, what steps ask for, and the grey range.
+    Raises UsageFault or ScanFault.
     """
     recipe = recipe.settled(scan)
     scan = part_of(scan, recipe)
     chosen = check_rows(scan, rows)
     recipe = with_rotation_axis(recipe, scan, threads)
     budget = memory_bytes if memory_bytes is not None else free_memory_bytes() // 4
-    plan = Plan(scan, recipe, chosen, 1)
-    plan = Plan(scan, with_grey_range(plan, threads), chosen, 1)
-    return Plan(scan, plan.recipe, chosen, slab_height(plan, budget))
+    recipe, measured = measure(recipe, scan, threads)
+    plan = Plan(scan, recipe, chosen, 1, measured)
+    plan = replace(plan, recipe=with_grey_range(plan, threads))
+    return replace(plan, slab_rows=slab_height(plan, budget))
 
 
 def part_of(scan: Scan, recipe: Recipe) -> Scan:
@@ -176,7 +181,7 @@ def with_grey_range(plan: Plan, threads: int) -> Recipe:
     outputs = [use.parameters.model_dump() for use in plan.steps if use.name == "output"]
     if not outputs or outputs[0]["dtype"] == "float32" or AUTO not in (outputs[0]["low"], outputs[0]["high"]):
         return plan.recipe
-    bare = Plan(plan.scan, plan.recipe.without("output"), plan.rows, 1)
+    bare = replace(plan, recipe=plan.recipe.without("output"))
     sampled = sorted({int(row) for row in np.linspace(plan.rows.start, plan.rows.stop - 1, _SAMPLED_ROWS + 2)[1:-1]})
     values = np.concatenate([run_slab(bare, range(row, row + 1), threads=threads).ravel() for row in sampled])
     tails = outputs[0]["low_tail_percent"], 100 - outputs[0]["high_tail_percent"]

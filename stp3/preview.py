@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stp3.engine import run_slab
 from stp3.errors import UsageFault
+from stp3.measured import Measured, measure
 from stp3.plan import Plan, found_axis, part_of, with_rotation_axis
 from stp3.recipe import Recipe
 from stp3.scan import Scan
@@ -26,9 +27,10 @@ class Preview:
         self.threads = threads
         self.stages = _Recent(_KEPT_BYTES)
         self._axis: dict[str, float] | None = None
+        self._measured: Measured = {}
 
     def resolve(self, recipe: Recipe, row: int) -> Plan:
-        """The plan of that detector row, in float32; the rotation axis is searched once a scan."""
+        """The plan of that detector row, in float32; the rotation axis is searched, and steps measure, once a scan."""
         recipe = recipe.settled(self.scan)
         scan = part_of(self.scan, recipe)
         place = _row_of_part(scan, self.scan.check_row(row))
@@ -36,7 +38,8 @@ class Preview:
         if wanted == AUTO and self._axis is None:
             self._axis = found_axis(scan, self.threads)
         resolved = with_rotation_axis(recipe, scan, self.threads, self._axis)
-        return Plan(scan, resolved.without("output"), range(place, place + 1), 1)
+        resolved, measured = measure(resolved, scan, self.threads, self._measured)
+        return Plan(scan, resolved.without("output"), range(place, place + 1), 1, measured)
 
     def slice(self, recipe: Recipe, row: int, on_step: Callable[[str], None] | None = None) -> NDArray[np.float32]:
         """The slice of that detector row, shape (y, x), float32: what a job stores, before it is made 8 or 16 bit."""

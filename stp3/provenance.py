@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from stp3.kernels.reconstruction import engine
+from stp3.measured import digest
 from stp3.plan import Plan
 from stp3.recipe import Recipe
 
@@ -37,6 +38,7 @@ def provenance(plan: Plan, asked: Recipe, *, user: str = "", job: str = "") -> d
         },
         "recipe_asked": asked.as_dict(),
         "recipe": plan.recipe.as_dict(),
+        "measured_sha256": digest(plan.measured),
         "problems": [asdict(problem) for problem in scan.problems],
     }
 

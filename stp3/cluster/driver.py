@@ -23,6 +23,7 @@ from stp3.cluster.progress import Progress
 from stp3.cluster.run_folder import RunFolder
 from stp3.durable import remove_unfinished, write_json
 from stp3.errors import Stp3Error, UsageFault
+from stp3.measured import read_measured, write_measured
 from stp3.provenance import now
 from stp3.run import IN_FLIGHT, begin
 from stp3.volume import is_owner, open_volume
@@ -122,9 +123,11 @@ class Driver:
         resolved = self.run.resolved()
         if resolved:
             self._tell(stage="opening the scan again")
-            return await run_one(pool, tasks.reopen_job, self.spec, resolved), resolved["provenance"]
+            measured = read_measured(self.run.measured_file, resolved["provenance"].get("measured_sha256", ""))
+            return await run_one(pool, tasks.reopen_job, self.spec, resolved, measured), resolved["provenance"]
         self._tell(stage="measuring the rotation axis and the grey range")
         plan, resolved = await run_one(pool, tasks.resolve_job, self.spec, pool.size)
+        write_measured(self.run.measured_file, plan.measured)
         write_json(self.run.resolved_file, resolved)
         log.info("%d rows in slabs of %d", len(plan.rows), plan.slab_rows)
         return plan, resolved["provenance"]

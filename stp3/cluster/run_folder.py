@@ -87,6 +87,7 @@ class RunFolder:
         self.spec_file = folder / "spec.json"
         self.state_file = folder / "state.json"
         self.resolved_file = folder / "resolved.json"
+        self.measured_file = folder / "measured.npz"
         self.journal_file = folder / "journal.jsonl"
         self.lock_file = folder / "driver.lock"
         self.log_file = folder / "driver.log"

@@ -9,6 +9,7 @@ from typing import Any
 from stp3.cluster.profiles import Size
 from stp3.cluster.run_folder import RunFolder, Spec
 from stp3.errors import ScanFault, Stp3Error
+from stp3.measured import Measured
 from stp3.plan import Plan, part_of, resolve
 from stp3.provenance import provenance
 from stp3.recipe import Recipe
@@ -38,13 +39,13 @@ def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:
     }
 
 
-def reopen_job(spec: Spec, resolved: dict[str, Any]) -> Plan:
+def reopen_job(spec: Spec, resolved: dict[str, Any], measured: Measured) -> Plan:
     """The plan of a job that was begun before; measures nothing. Raises ScanFault when the scan is another one."""
     scan = open_scan(spec.scan)
     if asdict(scan.identity) != resolved["identity"]:
         raise ScanFault(f"{spec.scan} is no longer the file that this job began with. Start a new job for it.")
     recipe = Recipe.from_dict(resolved["recipe"])
-    return Plan(part_of(scan, recipe), recipe, range(*resolved["rows"]), resolved["slab_rows"])
+    return Plan(part_of(scan, recipe), recipe, range(*resolved["rows"]), resolved["slab_rows"], measured)
 
 
 def reconstruct(folder: Path, fence: int, plan: Plan, writer: Writer, rows: range, threads: int) -> SlabRecord:

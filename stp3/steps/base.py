@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -46,6 +46,7 @@ class Slab:
     `window` is the part of the whole slice that `data` shows after a reconstruction; None stands for all of it.
     `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
     `on_iteration` hears each iteration of a method that iterates and its relative residual; it may raise to stop.
+    `measured` is what the step whose turn it is measured in the whole scan.
     `scan_rows` says how many rows the scan has: then a step may leave out rows whose neighbours it was not given.
     """
 
@@ -67,6 +68,7 @@ class Slab:
     may_overwrite: bool = False
     on_iteration: Callable[[int, float], None] | None = None
     scan_rows: int | None = None
+    measured: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def axes(self) -> NDArray[np.float64]:
@@ -151,6 +153,19 @@ class Step:
     def columns(cls, parameters: Any, columns: int) -> int:
         """The columns of sinograms after the step, given those before it. Raises UsageFault."""
         return columns
+
+    @classmethod
+    def measure(cls, parameters: Any, scan: Scan, threads: int) -> dict[str, NDArray[Any]]:
+        """What it must know of the whole scan, by name: small arrays, the same for any number of threads.
+
+        Measured once, before there are slabs; each slab then brings it as `measured`.
+        """
+        return {}
+
+    @classmethod
+    def settle_measured(cls, parameters: Any, measured: Mapping[str, NDArray[Any]]) -> Any:
+        """The parameters with a number wherever "auto" follows from what was measured."""
+        return parameters
 
     @classmethod
     def halo(cls, parameters: Any) -> int:

@@ -22,6 +22,7 @@ class FlatField(Step):
     name = "flat_field"
     title = "Flat field"
     domain = "projection"
+    needs = "counts"
     gives = "transmission"
     takes_counts = True
 
@@ -108,7 +109,12 @@ def _flats(slab: Slab, parameters: FlatField.Parameters) -> tuple[NDArray[np.flo
         chosen = side if side.any() else chosen
     if parameters.flats != "interpolate" or times is None or len(times) != len(slab.flats):
         return np.zeros(1), [_average(slab.flats[chosen], parameters.average)]
-    order = np.argsort(times, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(times[order]) > _APART) + 1)
+    groups = flats_together(times)
     moments = np.array([times[group].mean() for group in groups])
     return moments, [_average(slab.flats[group], parameters.average) for group in groups]
+
+
+def flats_together(times: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """The numbers of the flats that were taken together, group by group in the order of time."""
+    order = np.argsort(times, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(times[order]) > _APART) + 1)

@@ -75,3 +75,15 @@ def test_what_the_scan_says_is_asked_of_running_steps_only(monkeypatch: pytest.M
     Recipe.default().without("zingers").settled(SimpleNamespace(columns=10, rows=1, row_on_detector=float))
     answers_itself = "rotation_axis"
     assert asked == [name for name in DEFAULT_STEPS if name not in ("zingers", answers_itself)]
+
+
+def test_a_step_takes_the_very_place_of_the_one_it_replaces() -> None:
+    recipe = Recipe.default().with_step("flat_field_dynamic")
+    assert names(recipe)[:3] == ["flat_field_dynamic", "zingers", "minus_log"]
+    assert names(recipe.with_step("flat_field")) == list(DEFAULT_STEPS)
+
+
+def test_the_beam_is_not_divided_by_twice() -> None:
+    steps = [{"step": name} for name in ("flat_field", "flat_field_dynamic", "minus_log", "rotation_axis", "fbp")]
+    with pytest.raises(RecipeFault, match=r"divided by twice\. Remove flat_field_dynamic\."):
+        Recipe.from_dict({"steps": steps})

@@ -16,10 +16,15 @@ import pytest
 
 from stp3.cluster.client import find_job, list_jobs, submit
 from stp3.cluster.profiles import Profile
+from stp3.cluster.run_folder import RunFolder
+from stp3.cluster.tasks import reopen_job
+from stp3.engine import run_slab
 from stp3.errors import Stp3Error, UsageFault
+from stp3.measured import read_measured
 from stp3.preview import Preview
 from stp3.recipe import Recipe
 from stp3.scan import open_scan
+from stp3.steps.flat_field_dynamic import FlatFieldDynamic
 from stp3.volume import open_volume
 
 
@@ -188,3 +193,20 @@ def speaks_neither_http_nor_plain_dask(port: int) -> bool:
 
 def content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else b""
+
+
+def test_what_a_job_measured_is_kept_and_not_measured_again(
+    jobs: Any, scan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Recipe.default().with_step("flat_field_dynamic", components=2)
+    job = jobs.start(scan_file, asked)
+    volume = jobs.done(job)
+    np.testing.assert_array_equal(volume[4], Preview(open_scan(scan_file)).slice(asked, 4), strict=True)
+    run = RunFolder(job.folder)
+    resolved = run.resolved()
+    assert resolved is not None
+    sha256 = open_volume(job.output).provenance["measured_sha256"]
+    measured = read_measured(run.measured_file, sha256)
+    monkeypatch.setattr(FlatFieldDynamic, "measure", None)
+    plan = reopen_job(run.spec(), resolved, measured)
+    np.testing.assert_array_equal(run_slab(plan, range(3, 7)), volume[3:7], strict=True)
