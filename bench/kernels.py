@@ -208,7 +208,7 @@ def midas(case: Case) -> list[Contestant]:
         def reconstruct(data: Slices) -> Slices:
             with TemporaryDirectory(dir=room if room.is_dir() else None) as folder, redirect_stdout(StringIO()):
                 made = run_tomo_from_sinos(
-                    np.ascontiguousarray(data.transpose(1, 0, 2)), folder, np.rad2deg(case.theta), shifts=0.0,
+                    np.ascontiguousarray(data.transpose(1, 0, 2)), folder, np.rad2deg(case.theta), shifts=-0.5,
                     filter_nr=2, extra_pad=pad, n_cpus=case.threads,
                 )[0]  # fmt: skip
             first = (made.shape[-1] - n) // 2
