@@ -42,8 +42,8 @@ class AxisReport:
     """The rotation axis in columns, what each method found, and how far those that are believed are apart.
 
     `rotation_axis` is that of the middle row, (rows - 1) / 2. `verdict` is green when methods that look at different
-    things agree within half a column and nothing of their weight contradicts, red when nothing is believed or what is
-    contradicts by more than three columns. `tilt_deg` is the camera's tilt against the axis, positive when the axis
+    things agree within half a column and nothing believed contradicts, red when nothing is believed, or the rest is
+    more than three columns away. `tilt_deg` is the camera's tilt against the axis, positive when the axis
     moves to higher columns with the row, None when there are too few rows to tell; `slope` is the same in columns a
     row, and 0 unless methods agree on one that differs from it. Over a whole turn `overlap` columns are seen from
     both sides, at this `side` of the detector; None over half a turn.

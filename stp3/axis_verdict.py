@@ -62,6 +62,12 @@ class Line:
         return self.clarity >= self.kind.clear and self.error <= _AGREE
 
     @property
+    def trust(self) -> float:
+        """About 1 for a line that can just be believed, 2 for a clear one."""
+        clear = min(2.0, self.clarity / self.kind.clear)
+        return clear if self.error <= _AGREE else clear * _AGREE / self.error / 2
+
+    @property
     def weight(self) -> float:
         return min(1.0, self.clarity / self.kind.clear) / self.error**2
 
@@ -120,7 +126,7 @@ def judge(lines: Sequence[Line], otherwise: float) -> Judgement:
     column = float(np.average([line.column for line in agreeing], weights=[line.weight for line in agreeing]))
     spread = float(np.ptp([line.column for line in believed or lines]))
     told, significant = _slope(agreeing)
-    return Judgement(column, spread, _colour(agreeing, believed, column), told, significant)
+    return Judgement(column, spread, _colour(agreeing, lines, column), told, significant)
 
 
 def _around(middle: Line, lines: Sequence[Line]) -> list[Line]:
@@ -128,25 +134,27 @@ def _around(middle: Line, lines: Sequence[Line]) -> list[Line]:
 
 
 def _strength(lines: Sequence[Line]) -> float:
-    """How much speaks for these lines: each thing looked at counts once, by its best witness."""
+    """How much speaks for these lines: each thing looked at counts once, by its clearest witness."""
     best: dict[str, float] = {}
     for line in lines:
-        best[line.kind.looks_at] = max(best.get(line.kind.looks_at, 0.0), min(line.weight, 1 / 0.1**2))
+        best[line.kind.looks_at] = max(best.get(line.kind.looks_at, 0.0), line.trust)
     return sum(best.values())
 
 
-def _colour(agreeing: Sequence[Line], believed: Sequence[Line], column: float) -> Verdict:
-    """Green: things looked at in different ways agree, and nothing believed says otherwise."""
-    witnesses = {line.kind.looks_at for line in agreeing if line.is_believed}
-    against = [line for line in believed if line not in agreeing]
-    if not witnesses:
-        return "red"
+def _colour(agreeing: Sequence[Line], lines: Sequence[Line], column: float) -> Verdict:
+    """Green: things looked at in different ways agree, and nothing believed says otherwise.
+
+    Red: nothing is believed, what is believed contradicts as strongly, or all else is far away.
+    """
+    seen = {line.kind.looks_at for line in agreeing if line.is_believed}
+    against = [line for line in lines if line.is_believed and line not in agreeing]
+    far = [line for line in against if abs(line.column - column) > _DISAGREE]
     contradicted = _strength(against) >= _strength(agreeing) / 2
-    worst = max((abs(line.column - column) for line in against), default=0.0)
-    if len(witnesses) > 1 and not contradicted and worst <= _DISAGREE:
+    if len(seen) > 1 and not contradicted and not far:
         return "green"
-    alone = len({line.kind.looks_at for line in agreeing}) == 1
-    return "red" if worst > _DISAGREE and (contradicted or alone) else "amber"
+    near = {line.kind.looks_at for line in lines if abs(line.column - column) <= _DISAGREE}
+    alone = len(near) < 2 <= len({line.kind.looks_at for line in lines})
+    return "red" if not seen or (contradicted and far) or alone else "amber"
 
 
 def _slope(lines: Sequence[Line]) -> tuple[float | None, bool]:
