@@ -149,7 +149,7 @@ def _colour(agreeing: Sequence[Line], lines: Sequence[Line], column: float) -> V
     seen = {line.kind.looks_at for line in agreeing if line.is_believed}
     against = [line for line in lines if line.is_believed and line not in agreeing]
     far = [line for line in against if abs(line.column - column) > _DISAGREE]
-    contradicted = _strength(against) >= _strength(agreeing) / 2
+    contradicted = _strength(against) > _strength(agreeing) / 2
     if len(seen) > 1 and not contradicted and not far:
         return "green"
     near = {line.kind.looks_at for line in lines if abs(line.column - column) <= _DISAGREE}
