@@ -149,6 +149,7 @@ def _axis(arguments: argparse.Namespace) -> int:
         ("rotation axis", f"{report.rotation_axis:.2f}"),
         ("verdict", f"{report.verdict} (the methods differ by {report.spread:.2f} columns)"),
         ("tilt", tilt),
+        *([("overlap", f"{report.overlap:.0f} columns at the {report.side}")] if report.overlap else []),
         *((name, f"{value:.2f}") for name, value in report.methods.items()),
     ])  # fmt: skip
     return show(arguments, content, lines)
