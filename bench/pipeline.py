@@ -1,12 +1,14 @@
 """A whole reconstruction, from the scan's file to slices on disk: STP3 against the same made of other libraries.
 
 python bench/pipeline.py SCAN.h5 [--stripes none|sorting|all] [--dtype uint16|float32] [--rows 64] [--rounds 3]
-                         [--threads 2] [--axis COLUMN] [--with tomopy,tomopy-padded,algotom] [--output FOLDER]
+                         [--threads 2] [--axis COLUMN] [--with tomopy,tomopy-padded,algotom] [--chunk 64]
+                         [--output FOLDER]
 
 Each contestant runs in a process of its own, in turns; wall and processor time are of the whole process, interpreter
 and imports included, and memory is its peak. The steps: flat field (mean of all flats), minus logarithm, stripes,
-reconstruction with a Shepp-Logan filter, TIFF. `--python NAME=PATH` names the interpreter that has a library
-(PYTHONPATH is passed on). STP3 also makes each file durable and records its checksum; the others only write.
+reconstruction with a Shepp-Logan filter, TIFF. The others take `--chunk` rows at a time. `--python NAME=PATH` names
+the interpreter that has a library (PYTHONPATH is passed on). STP3 also makes each file durable and records its
+checksum; the others only write.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--python", action="append", default=[])
     parser.add_argument("--output", type=Path, default=Path("bench-output"))
     parser.add_argument("--contestant", help=argparse.SUPPRESS)
-    for name, default in (("rows", 64), ("rounds", 3), ("threads", 2), ("memory-gib", 4)):
+    for name, default in (("rows", 64), ("rounds", 3), ("threads", 2), ("memory-gib", 4), ("chunk", 64)):
         parser.add_argument(f"--{name}", type=int, default=default)
     return parser.parse_args()
 
@@ -95,9 +97,14 @@ def stp3(options: argparse.Namespace) -> None:
 
 
 def tomopy(options: argparse.Namespace, padded: bool = False) -> None:
+    for rows in chunks(options):
+        tomopy_chunk(options, rows, padded)
+
+
+def tomopy_chunk(options: argparse.Namespace, rows: range, padded: bool) -> None:
     import tomopy
 
-    data, flats, darks, theta = load(options)
+    data, flats, darks, theta = load(options, rows)
     data = tomopy.normalize(data, flats, darks, ncore=options.threads)
     data = tomopy.minus_log(np.maximum(data, 1e-3, out=data), ncore=options.threads)
     if options.stripes == "sorting":
@@ -112,18 +119,23 @@ def tomopy(options: argparse.Namespace, padded: bool = False) -> None:
     slices = tomopy.recon(data, theta, center=centre, algorithm="gridrec", filter_name="shepp", ncore=options.threads)
     if padded:
         slices = slices[:, pad:-pad, pad:-pad]
-    store(options, slices)
+    store(options, rows, slices)
 
 
 def algotom(options: argparse.Namespace) -> None:
+    for rows in chunks(options):
+        algotom_chunk(options, rows)
+
+
+def algotom_chunk(options: argparse.Namespace, rows: range) -> None:
     from algotom.prep.correction import flat_field_correction
     from algotom.prep.removal import remove_all_stripe, remove_stripe_based_sorting
     from algotom.rec.reconstruction import dfi_reconstruction
 
-    data, flats, darks, theta = load(options)
+    data, flats, darks, theta = load(options, rows)
     flat, dark = flats.mean(axis=0), darks.mean(axis=0)
     slices = []
-    for row in range(options.rows):
+    for row in range(len(rows)):
         sinogram = np.maximum(flat_field_correction(data[:, row], flat[row], dark[row]), 1e-3)
         sinogram = -np.log(sinogram)
         if options.stripes == "sorting":
@@ -131,26 +143,30 @@ def algotom(options: argparse.Namespace) -> None:
         elif options.stripes == "all":
             sinogram = remove_all_stripe(sinogram)
         slices.append(dfi_reconstruction(sinogram, axis(options), angles=theta, apply_log=False, ncore=options.threads))
-    store(options, np.asarray(slices, np.float32))
+    store(options, rows, np.asarray(slices, np.float32))
 
 
-def load(options: argparse.Namespace) -> tuple[Any, Any, Any, Any]:
+def chunks(options: argparse.Namespace) -> list[range]:
+    return [range(row, min(row + options.chunk, options.rows)) for row in range(0, options.rows, options.chunk)]
+
+
+def load(options: argparse.Namespace, chunk: range) -> tuple[Any, Any, Any, Any]:
     """Counts, flats and darks of the rows and the angles, as a script would read them."""
     import h5py
 
     with h5py.File(options.scan, "r") as file:
-        group, rows = file["exchange"], np.s_[:, : options.rows]
+        group, rows = file["exchange"], np.s_[:, chunk.start : chunk.stop]
         return group["data"][rows], group["data_white"][rows], group["data_dark"][rows], np.deg2rad(group["theta"][:])
 
 
-def store(options: argparse.Namespace, slices: Any) -> None:
+def store(options: argparse.Namespace, rows: range, slices: Any) -> None:
     import tifffile
 
-    options.output.mkdir(parents=True)
+    options.output.mkdir(parents=True, exist_ok=True)
     if options.dtype == "uint16":
         low, high = _GREY
         slices = np.clip((slices - low) * (65535 / (high - low)), 0, 65535).astype(np.uint16)
-    for row, image in enumerate(slices):
+    for row, image in zip(rows, slices, strict=True):
         tifffile.imwrite(options.output / f"slice_{row:05d}.tif", image)
 
 
