@@ -47,7 +47,7 @@ def reach(
     on_step: Callable[[str], None] | None = None,
 ) -> Slab:
     """The slab of those rows after all steps of the plan; see `run_slab`."""
-    keys = [_stage_key(plan, rows, one) for one in _so_far(plan)]
+    keys = _stage_keys(plan, rows)
     done, slab = _latest(stages, keys)
     if slab is None:
         slab = loaded or load_slab(plan, rows, threads)
@@ -133,21 +133,18 @@ def _keeping(rows: range, slab: Slab, domain: Domain) -> Slab:
     if domain in ("reconstruction", "slice"):
         return slab.with_data(slab.data[kept], rows=rows)
 
-    def some(frames: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
-        return None if frames is None else frames[:, kept]
-
-    return slab.with_data(slab.data[:, kept], rows=rows, flats=some(slab.flats), darks=some(slab.darks))
+    return slab.with_rows(rows, slab.data[:, kept])
 
 
-def _so_far(plan: Plan) -> list[list[StepUse]]:
-    """The steps before the first pass, after it, after the second, ..."""
-    return [[use for uses in plan.passes[:count] for use in uses] for count in range(len(plan.passes) + 1)]
-
-
-def _stage_key(plan: Plan, rows: range, uses: list[StepUse]) -> str:
-    identity = plan.scan.identity
+def _stage_keys(plan: Plan, rows: range) -> list[str]:
+    """What tells apart the slab as measured, after the first pass, after the second, ..."""
+    identity, so_far = plan.scan.identity, list(plan.parts)
     prefix = f"{identity.path}:{identity.mtime_ns}:{identity.head_sha256[:16]}:{rows.start}:{rows.stop}:{plan.halo}"
-    return f"{prefix}:{fingerprint([*plan.parts, *uses])}"
+    keys = [f"{prefix}:{fingerprint(so_far)}"]
+    for uses in plan.passes:
+        so_far += uses
+        keys.append(f"{prefix}:{fingerprint(so_far)}")
+    return keys
 
 
 def _latest(stages: Stages | None, keys: list[str]) -> tuple[int, Slab | None]:

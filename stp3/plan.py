@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -46,7 +48,7 @@ class Plan:
         """The steps that slabs go through."""
         return tuple(use for use in self.recipe.running if not issubclass(use.step, ScanStep))
 
-    @property
+    @cached_property
     def passes(self) -> tuple[tuple[StepUse, ...], ...]:
         """The steps, those together that go through the slab's memory in one pass."""
         passes, left = [], list(self.steps)
@@ -70,6 +72,14 @@ class Plan:
         return columns
 
     @property
+    def slice_shape(self) -> tuple[int, int]:
+        """Rows and columns of a slice. Raises UsageFault when a step does not suit the size of the scan."""
+        shape = self.scan.columns, self.scan.columns
+        for use in self.steps:
+            shape = use.step.slice_shape(use.parameters, shape)
+        return shape
+
+    @property
     def dtype(self) -> np.dtype[np.generic]:
         """What a slice of the volume is stored as."""
         outputs = [use.parameters for use in self.steps if use.name == "output"]
@@ -84,16 +94,17 @@ class Plan:
 def resolve(
     recipe: Recipe, scan: Scan, *, rows: range | None = None, memory_bytes: int | None = None, threads: int = 1
 ) -> Plan:
-    """The plan for all rows, or for `rows`, of a scan within a memory budget (default: a quarter of what is free).
+    """The plan for all rows, or for `rows` of the detector, of a scan within a memory budget (default: a quarter of
+    what is free).
 
     The budget is for all that the process holds at its peak.
     Measures what needs the whole scan: the rotation axis, what steps ask for, and the grey range.
     Raises UsageFault or ScanFault.
     """
-    recipe = recipe.settled(scan)
+    recipe, rows = recipe.settled(scan), check_rows(scan, rows)
     scan = part_of(scan, recipe)
-    chosen = check_rows(scan, rows)
-    recipe = with_rotation_axis(recipe, scan, threads)
+    chosen = rows_of_part(scan, rows)
+    recipe = with_rotation_axis(recipe, scan, partial(found_axis, threads=threads))
     budget = memory_bytes if memory_bytes is not None else free_memory_bytes() // 4
     recipe, measured = measure(recipe, scan, threads)
     plan = Plan(scan, recipe, chosen, 1, measured)
@@ -120,19 +131,30 @@ def check_rows(scan: Scan, rows: range | None) -> range:
     return rows
 
 
-def with_rotation_axis(
-    recipe: Recipe, scan: Scan, threads: int = 1, found: Mapping[str, float] | None = None
-) -> Recipe:
-    """The recipe with its rotation axis where it says "auto": as `found_axis` gave it before, else found now.
+def rows_of_part(scan: Scan, rows: range) -> range:
+    """The rows of a cropped and binned scan that lie within those of the detector. Raises UsageFault."""
+    start = max(-((scan.row_start - rows.start) // scan.binning), 0)
+    stop = min((rows.stop - scan.row_start) // scan.binning, scan.rows)
+    if start >= stop:
+        last = scan.row_start + scan.rows * scan.binning - 1
+        raise UsageFault(
+            f"of the rows {rows.start} to {rows.stop - 1} the recipe leaves none: it keeps rows {scan.row_start} to "
+            f"{last}" + (f", {scan.binning} of which become one" if scan.binning > 1 else "") + ". Choose among them."
+        )
+    return range(start, stop)
 
-    Raises ScanFault when it cannot be trusted.
+
+def with_rotation_axis(recipe: Recipe, scan: Scan, find: Callable[[Scan], dict[str, float]]) -> Recipe:
+    """The recipe with its rotation axis where it says "auto": as another step tells it, else as `find` does.
+
+    Raises UsageFault, and what `find` raises.
     """
     uses = [use for use in recipe.running if use.name == "rotation_axis"]
     if not uses:
         raise UsageFault("the recipe has no rotation_axis step. Add one before the reconstruction.")
     entered = uses[0].parameters.model_dump()
     if entered["column"] == AUTO:
-        found = _told_axis(recipe, scan) or found or found_axis(scan, threads)
+        found = told_axis(recipe, scan) or find(scan)
         kept = [name for name in found if name != "tilt" or entered["tilt"] == AUTO]
         recipe = recipe.with_values({f"rotation_axis.{name}": found[name] for name in kept})
         entered = recipe.use("rotation_axis").parameters.model_dump()
@@ -145,7 +167,7 @@ def with_rotation_axis(
     return recipe.settled_at(scan.columns, scan.from_detector(entered["column"]))
 
 
-def _told_axis(recipe: Recipe, scan: Scan) -> dict[str, float] | None:
+def told_axis(recipe: Recipe, scan: Scan) -> dict[str, float] | None:
     """The rotation axis where another step says it as well."""
     for use in recipe.running:
         column = use.step.tells_axis(use.parameters, scan.columns)
@@ -223,7 +245,7 @@ def _bytes_a_row(plan: Plan) -> float:
     scan = plan.scan
     counts = scan.angles * scan.columns * scan.projections.dtype.itemsize
     row_bytes = 4 * max(scan.angles, plan.columns) * plan.columns  # a slice may be larger than its sinogram
-    slices = plan.columns**2 * plan.dtype.itemsize
+    slices = math.prod(plan.slice_shape) * plan.dtype.itemsize
     return 2 * counts + max(use.step.memory_factor(use.parameters) for use in plan.steps) * row_bytes + 2 * slices
 
 

@@ -14,7 +14,7 @@ from stp3.measured import Measured, measure
 from stp3.plan import Plan, found_axis, part_of, with_rotation_axis
 from stp3.recipe import Recipe
 from stp3.scan import Scan
-from stp3.steps.base import AUTO, Slab
+from stp3.steps.base import Slab
 
 _KEPT_BYTES = 1 << 30
 
@@ -34,12 +34,14 @@ class Preview:
         recipe = recipe.settled(self.scan)
         scan = part_of(self.scan, recipe)
         place = _row_of_part(scan, self.scan.check_row(row))
-        wanted = recipe.use("rotation_axis").parameters.model_dump()["column"]
-        if wanted == AUTO and self._axis is None:
-            self._axis = found_axis(scan, self.threads)
-        resolved = with_rotation_axis(recipe, scan, self.threads, self._axis)
+        resolved = with_rotation_axis(recipe, scan, self._find_axis)
         resolved, measured = measure(resolved, scan, self.threads, self._measured)
         return Plan(scan, resolved.without("output"), range(place, place + 1), 1, measured)
+
+    def _find_axis(self, scan: Scan) -> dict[str, float]:
+        if self._axis is None:
+            self._axis = found_axis(scan, self.threads)
+        return self._axis
 
     def slice(self, recipe: Recipe, row: int, on_step: Callable[[str], None] | None = None) -> NDArray[np.float32]:
         """The slice of that detector row, shape (y, x), float32: what a job stores, before it is made 8 or 16 bit."""

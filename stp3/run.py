@@ -80,7 +80,7 @@ def begin(
             format=format,
             rows=plan.rows,
             slab_rows=plan.slab_rows,
-            slice_shape=slice_shape(plan),
+            slice_shape=plan.slice_shape,
             dtype=plan.dtype,
             voxel_size_um=plan.scan.pixel_size_um,
             grey_range=grey_range(plan),
@@ -131,14 +131,6 @@ def complete(writer: Writer, records: list[SlabRecord], owner: str) -> None:
     files = writer.finish(sorted(records, key=lambda record: record.rows.start))
     describe(writer.layout, owner, files=files)
     writer.tidy()
-
-
-def slice_shape(plan: Plan) -> tuple[int, int]:
-    """Rows and columns of a slice. Raises UsageFault when a step does not suit the size of the scan."""
-    shape = plan.scan.columns, plan.scan.columns
-    for use in plan.steps:
-        shape = use.step.slice_shape(use.parameters, shape)
-    return shape
 
 
 def grey_range(plan: Plan) -> tuple[float, float] | None:

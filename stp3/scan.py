@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stp3.detector import from_detector, on_detector
 from stp3.errors import ScanFault, UsageFault
 
 Level = Literal["info", "amber", "red"]
@@ -104,15 +105,15 @@ class Scan:
 
     def row_on_detector(self, row: float) -> float:
         """Which row of the whole detector a row of this part stands for."""
-        return self.row_start + (row + 0.5) * self.binning - 0.5
+        return on_detector(row, self.row_start, self.binning)
 
     def on_detector(self, column: float) -> float:
         """Which column of the whole detector that column of this part is."""
-        return self.column_start + (column + 0.5) * self.binning - 0.5
+        return on_detector(column, self.column_start, self.binning)
 
     def from_detector(self, column: float) -> float:
         """Where a column of the whole detector is among those of this part."""
-        return (column - self.column_start + 0.5) / self.binning - 0.5
+        return from_detector(column, self.column_start, self.binning)
 
     def check_row(self, row: int) -> int:
         """The row itself when the scan has it. Raises UsageFault."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from stp3.detector import from_detector
 from stp3.kernels import memory
 from stp3.kernels.window import Window
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Domain = Literal["scan", "projection", "sinogram", "reconstruction", "slice"]
 Quantity = Literal["counts", "transmission", "line integrals"]
 AUTO: Literal["auto"] = "auto"
+
+_UM_IN_A_CM = 1e4
 
 
 class StepParameters(BaseModel):
@@ -71,17 +74,22 @@ class Slab:
     measured: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
+    def pixel_cm(self) -> float:
+        """The side of a pixel in centimetres; 1 where it is not known: values are per pixel then."""
+        return self.pixel_size_um / _UM_IN_A_CM if self.pixel_size_um else 1.0
+
+    @property
     def axes(self) -> NDArray[np.float64]:
         """The column of the rotation axis in each row, shape (rows,)."""
         return self.rotation_axis + self.axis_slope * (np.asarray(self.rows, np.float64) - self.axis_row)
 
     def from_detector(self, column: float) -> float:
         """Where a column of the whole detector is among those that the scan was cropped and binned to."""
-        return (column - self.column_start + 0.5) / self.binning - 0.5
+        return from_detector(column, self.column_start, self.binning)
 
     def row_from_detector(self, row: float) -> float:
         """Where a row of the whole detector is among those of the cropped and binned scan."""
-        return (row - self.row_start + 0.5) / self.binning - 0.5
+        return from_detector(row, self.row_start, self.binning)
 
     def target(self) -> NDArray[np.float32]:
         """Where a step may write its float32 result of the same shape: over `data` when nobody else needs them.

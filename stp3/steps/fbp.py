@@ -12,8 +12,6 @@ from stp3.kernels.reconstruction import reconstruct, working_bytes
 from stp3.kernels.window import Window
 from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
-_UM_IN_A_CM = 1e4
-
 
 class FilteredBackProjection(Step):
     """Slices from sinograms, by direct Fourier inversion; in 1/cm when the pixel size is known, else 1/pixel."""
@@ -99,7 +97,7 @@ class FilteredBackProjection(Step):
             filter=parameters.filter,
             cutoff=parameters.cutoff,
             pad=pad,
-            pixel_size=slab.pixel_size_um / _UM_IN_A_CM if slab.pixel_size_um else 1.0,
+            pixel_size=slab.pixel_cm,
             window=window,
             threads=slab.threads,
             on_gpu=parameters.engine == "gpu",

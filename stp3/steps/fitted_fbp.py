@@ -7,48 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.kernels import memory
-from stp3.kernels.threads import pieces
-from stp3.steps.base import Slab, Step, StepParameters, parameter
+from stp3.steps.base import Slab, StepParameters, parameter
+from stp3.steps.by_projector import ByProjector
 
 if TYPE_CHECKING:
     from stp3.kernels.projector import Projector
 
 Real = NDArray[np.float32]
 
-_UM_IN_A_CM = 1e4
 
-
-class _FittedFbp(Step):
-    """What both share; `slices` is each one's own."""
-
-    domain = "reconstruction"
-
-    @classmethod
-    def slices(cls, projector: Projector, sinograms: Real, parameters: Any) -> Real:
-        """The slices of some rows, in attenuation per pixel."""
-        raise NotImplementedError
-
-    @classmethod
-    def memory_factor(cls, parameters: Any) -> float:
-        return 2.5
-
-    @classmethod
-    def apply(cls, slab: Slab, parameters: Any) -> Slab:
-        """Slices (rows, columns, columns) centred on the rotation axis, in 1/cm or 1/pixel."""
-        from stp3.kernels.projector import Projector
-
-        pixel = np.float32(slab.pixel_size_um / _UM_IN_A_CM if slab.pixel_size_um else 1.0)
-        _, rows, columns = slab.data.shape
-        out = memory.empty((rows, columns, columns))
-        for some in pieces(rows, 4):
-            projector = Projector(slab.theta, columns, slab.axes[some], slab.threads)
-            sinograms = np.ascontiguousarray(np.moveaxis(slab.data[:, some], 1, 0))
-            np.divide(cls.slices(projector, sinograms, parameters), pixel, out=out[some])
-        return slab.with_data(out)
-
-
-class LeastResidualFbp(_FittedFbp):
+class LeastResidualFbp(ByProjector):
     """Each row with the filter whose slice fits the measurement best."""
 
     name = "mr_fbp"
@@ -62,7 +30,7 @@ class LeastResidualFbp(_FittedFbp):
         return working_bytes(angles, columns) + 4 * 4 * (columns**2 + 2 * angles * columns)
 
     @classmethod
-    def slices(cls, projector: Projector, sinograms: Real, parameters: Any) -> Real:
+    def slices(cls, projector: Projector, sinograms: Real, slab: Slab, parameters: Any) -> Real:
         from stp3.kernels.fitted_filters import least_residual_response
 
         out = []
@@ -72,7 +40,7 @@ class LeastResidualFbp(_FittedFbp):
         return np.stack(out)
 
 
-class SirtFbp(_FittedFbp):
+class SirtFbp(ByProjector):
     """What SIRT gives after some iterations, by filters that are computed once for all rows."""
 
     name = "sirt_fbp"
@@ -97,7 +65,7 @@ class SirtFbp(_FittedFbp):
         return max(sirt_working_bytes(angles, columns), working_bytes(angles, columns, 4) + 32 * angles * columns)
 
     @classmethod
-    def slices(cls, projector: Projector, sinograms: Real, parameters: Any) -> Real:
+    def slices(cls, projector: Projector, sinograms: Real, slab: Slab, parameters: Any) -> Real:
         from stp3.kernels.fitted_filters import sirt_response
 
         response = sirt_response(projector.theta, projector.columns, parameters.iterations, projector.threads)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import UsageFault
-from stp3.kernels import memory
-from stp3.kernels.threads import pieces
-from stp3.steps.base import Slab, Step, StepParameters, parameter
+from stp3.steps.base import Slab, StepParameters, parameter
+from stp3.steps.by_projector import ByProjector
 
 if TYPE_CHECKING:
     from stp3.kernels.iterative import Settings
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 Real = NDArray[np.float32]
 
-_UM_IN_A_CM = 1e4
 _NONE: Literal["none"] = "none"
 
 
@@ -71,12 +69,8 @@ class LimitedParameters(IterativeParameters):
     )
 
 
-class Iterative(Step):
+class Iterative(ByProjector):
     """What the iterative methods share; `solve` is each one's own."""
-
-    domain = "reconstruction"
-    together: ClassVar[int] = 4
-    """Rows that share each pass over the projector's matrix."""
 
     @classmethod
     def solve(cls, projector: Projector, sinograms: Real, settings: Settings, start: Real | None, use: Any) -> Real:
@@ -84,8 +78,12 @@ class Iterative(Step):
         raise NotImplementedError
 
     @classmethod
-    def memory_factor(cls, parameters: Any) -> float:
-        return 2.5
+    def projector(cls, parameters: Any) -> type[Projector]:
+        if parameters.engine != "astra":
+            return super().projector(parameters)
+        from stp3.kernels.astra_projector import AstraProjector
+
+        return AstraProjector
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
@@ -94,22 +92,13 @@ class Iterative(Step):
         return working_bytes(angles, columns, cls.together)
 
     @classmethod
-    def apply(cls, slab: Slab, parameters: Any) -> Slab:
-        """Slices (rows, columns, columns) centred on the rotation axis, in 1/cm or 1/pixel. Raises UsageFault."""
+    def slices(cls, projector: Projector, sinograms: Real, slab: Slab, parameters: Any) -> Real:
         from stp3.kernels.iterative import Settings, back_projected
 
-        pixel = slab.pixel_size_um / _UM_IN_A_CM if slab.pixel_size_um else 1.0
-        low, high = _limits(parameters, pixel)
+        low, high = _limits(parameters, slab.pixel_cm)
         settings = Settings(parameters.iterations, parameters.stop, low, high, slab.on_iteration)
-        projector_of = _projector_of(parameters.engine)
-        _, rows, columns = slab.data.shape
-        out = memory.empty((rows, columns, columns))
-        for some in pieces(rows, cls.together):
-            projector = projector_of(slab.theta, columns, slab.axes[some], slab.threads)
-            sinograms = np.ascontiguousarray(np.moveaxis(slab.data[:, some], 1, 0))
-            start = back_projected(projector, sinograms) if parameters.start == "fbp" else None
-            np.divide(cls.solve(projector, sinograms, settings, start, parameters), np.float32(pixel), out=out[some])
-        return slab.with_data(out)
+        start = back_projected(projector, sinograms) if parameters.start == "fbp" else None
+        return cls.solve(projector, sinograms, settings, start, parameters)
 
 
 class Sirt(Iterative):
@@ -234,13 +223,3 @@ def _limits(use: Any, pixel: float) -> tuple[float | None, float | None]:
     if _NONE not in (low, high) and not low < high:
         raise UsageFault(f"the lowest value must be below the highest value, got {low} and {high}.")
     return None if low == _NONE else low * pixel, None if high == _NONE else high * pixel
-
-
-def _projector_of(engine: str) -> type[Projector]:
-    if engine == "astra":
-        from stp3.kernels.astra_projector import AstraProjector
-
-        return AstraProjector
-    from stp3.kernels.projector import Projector
-
-    return Projector

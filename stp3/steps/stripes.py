@@ -68,7 +68,7 @@ class StripeStep(Step):
             for name, (share, least) in cls.shares.items()
             if getattr(parameters, name, None) == AUTO
         }
-        return parameters.model_copy(update=auto)
+        return type(parameters)(**(parameters.model_dump() | auto))
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
@@ -85,7 +85,20 @@ class StripeStep(Step):
         return slab.with_data(remove_stripes(slab.data, method, slab.target(), slab.threads))
 
 
-class StripesAll(StripeStep):
+class BySorting(StripeStep):
+    """The methods of the paper, alone or together."""
+
+    fixed: ClassVar[dict[str, Any]] = {}
+    """What is left out: settings of `AllStripes` that are no parameters."""
+
+    @classmethod
+    def method(cls, parameters: Any) -> Any:
+        from stp3.kernels.stripes import AllStripes
+
+        return AllStripes(**parameters.model_dump(), **cls.fixed)
+
+
+class StripesAll(BySorting):
     """Removes dead, large and small stripes by sorting."""
 
     name = "stripes_all"
@@ -96,58 +109,37 @@ class StripesAll(StripeStep):
         size_large: Large = _size_large()
         size_small: Small = size_small()
 
-    @classmethod
-    def method(cls, parameters: Any) -> Any:
-        from stp3.kernels.stripes import AllStripes
 
-        return AllStripes(parameters.snr, parameters.size_large, parameters.size_small)
-
-
-class StripesSorting(StripeStep):
+class StripesSorting(BySorting):
     """Removes small stripes: the sorted values of neighbouring columns should be alike (algorithm 3)."""
 
     name = "stripes_sorting"
     title = "Remove rings: fine ones"
+    fixed: ClassVar[dict[str, Any]] = {"dead": False, "large": False}
 
     class Parameters(StepParameters):
         size_small: Small = size_small()
 
-    @classmethod
-    def method(cls, parameters: Any) -> Any:
-        from stp3.kernels.stripes import AllStripes
 
-        return AllStripes(size_small=parameters.size_small, dead=False, large=False)
-
-
-class StripesLarge(StripeStep):
+class StripesLarge(BySorting):
     """Finds bands of columns too bright or too dark and takes their values from the neighbours (algorithm 5)."""
 
     name = "stripes_large"
     title = "Remove rings: broad bands"
+    fixed: ClassVar[dict[str, Any]] = {"size_small": 1, "dead": False}
 
     class Parameters(StepParameters):
         snr: float = _snr()
         size_large: Large = _size_large()
 
-    @classmethod
-    def method(cls, parameters: Any) -> Any:
-        from stp3.kernels.stripes import AllStripes
 
-        return AllStripes(parameters.snr, parameters.size_large, 1, dead=False)
-
-
-class StripesDead(StripeStep):
+class StripesDead(BySorting):
     """Finds columns that do not answer or that flicker and draws them between their neighbours (algorithm 6)."""
 
     name = "stripes_dead"
     title = "Remove rings: dead columns"
+    fixed: ClassVar[dict[str, Any]] = {"size_small": 1, "large": False}
 
     class Parameters(StepParameters):
         snr: float = _snr()
         size_large: Large = _size_large()
-
-    @classmethod
-    def method(cls, parameters: Any) -> Any:
-        from stp3.kernels.stripes import AllStripes
-
-        return AllStripes(parameters.snr, parameters.size_large, 1, large=False)

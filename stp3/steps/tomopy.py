@@ -11,8 +11,6 @@ from stp3.kernels import memory
 from stp3.kernels.threads import share
 from stp3.steps.base import Slab, Step, StepParameters, parameter
 
-_UM_IN_A_CM = 1e4
-
 
 class TomoPy(Step):
     """Slices by an algorithm of TomoPy, which must be installed; in 1/cm when the pixel size is known, else 1/pixel."""
@@ -75,7 +73,7 @@ class TomoPy(Step):
 
         tomopy()  # says at once that it is missing; and a package is imported by one thread
         _, rows, columns = slab.data.shape
-        pixel = np.float32(slab.pixel_size_um / _UM_IN_A_CM if slab.pixel_size_um else 1.0)
+        pixel = np.float32(slab.pixel_cm)
         use = parameters
         more = options(use.algorithm, use.filter, use.iterations, use.blocks, use.penalty)
         out = memory.empty((rows, columns, columns))

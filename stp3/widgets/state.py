@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from stp3.errors import UsageFault
+from stp3.plan import Plan, part_of, rows_of_part, told_axis
 from stp3.recipe import Recipe
 from stp3.scan import Scan
 from stp3.steps.base import AUTO
@@ -77,10 +78,8 @@ def resolve(intention: Intention, subject: Subject) -> Shown:
         )
     find_writer(intention.format)
     recipe = _with_axis(intention.recipe, subject)
-    return Shown(
-        scan.path, row, recipe, range(first, last), intention.format,
-        (last - first, scan.columns, scan.columns), stored_as(recipe),
-    )  # fmt: skip
+    rows = range(first, last)
+    return Shown(scan.path, row, recipe, rows, intention.format, _shape(recipe, scan, rows), stored_as(recipe))
 
 
 def work_between(before: Shown | None, after: Shown) -> Work:
@@ -97,9 +96,21 @@ def stored_as(recipe: Recipe) -> str:
     return str(outputs[0]["dtype"]) if outputs else "float32"
 
 
+def _shape(recipe: Recipe, scan: Scan, rows: range) -> tuple[int, int, int]:
+    """Slices, rows and columns of the volume. Raises UsageFault when the recipe does not suit the scan."""
+    recipe = recipe.settled(scan)
+    part = part_of(scan, recipe)
+    chosen = rows_of_part(part, rows)
+    column = recipe.use("rotation_axis").parameters.model_dump()["column"]
+    plan = Plan(part, recipe.settled_at(part.columns, part.from_detector(column)), chosen, 1)
+    return len(chosen), *plan.slice_shape
+
+
 def _with_axis(recipe: Recipe, subject: Subject) -> Recipe:
     entered = recipe.use("rotation_axis").parameters.model_dump()
-    column, found = entered["column"], subject.axis.on_detector(subject.scan)
+    column = entered["column"]
+    told = told_axis(recipe, part_of(subject.scan, recipe.settled(subject.scan)))
+    found = told or subject.axis.on_detector(subject.scan)
     if column == AUTO:
         found |= {"column": round(found["column"], 2), "tilt": round(found["tilt"], 3)}
         entered["row"] = AUTO  # the column was found there

@@ -137,6 +137,9 @@ def test_side_and_overlap_tell_the_axis(tmp_path: Path) -> None:
     )
     plan = resolve(recipe, open_scan(tmp_path / "half.h5"))
     assert plan.recipe.use("rotation_axis").parameters.model_dump()["column"] == 63 - 5.5
+    preview = Preview(open_scan(tmp_path / "half.h5"))
+    assert preview.resolve(recipe, 0).recipe.fingerprint == plan.recipe.fingerprint
+    assert preview._axis is None, "nothing was searched"
     with pytest.raises(UsageFault, match="at most 64"):
         resolve(recipe.with_values({"extended_field_of_view.overlap": 70.0}), open_scan(tmp_path / "half.h5"))
 

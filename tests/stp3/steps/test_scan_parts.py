@@ -100,6 +100,17 @@ def test_a_volume_of_a_part(practice: Practice, tmp_path: Path) -> None:
         assert_array_equal(volume.slice(z), Preview(scan).slice(asked, 2 + 2 * z))
 
 
+def test_rows_are_asked_for_as_the_detector_counts_them(practice: Practice) -> None:
+    scan, _ = practice
+    asked = recipe(practice, CROP, BIN)
+    assert resolve(asked, scan, rows=range(9)).rows == range(3)
+    assert resolve(asked, scan, rows=range(3, 8)).rows == range(1, 3)
+    with pytest.raises(UsageFault, match="of the rows 0 to 2 the recipe leaves none: it keeps rows 2 to 7, 2 of which"):
+        resolve(asked, scan, rows=range(3))
+    with pytest.raises(UsageFault, match="rows must lie within 0:9"):
+        resolve(asked, scan, rows=range(10))
+
+
 def test_what_leaves_nothing_or_comes_late_is_refused(practice: Practice) -> None:
     scan, _ = practice
     with pytest.raises(UsageFault, match="crop leaves 9 columns"):

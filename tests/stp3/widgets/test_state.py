@@ -98,3 +98,16 @@ def test_two_requests_for_the_same_volume_have_the_same_key(subject):
     }
     assert len(keys) == 1
     assert resolve(replace(DEFAULT, format="hdf5"), subject).job_key not in keys
+
+
+def test_a_cropped_and_binned_volume_is_as_small_as_it_will_be(subject):
+    recipe = DEFAULT.recipe.with_step("crop", left=8, top=1).with_step("bin", size=2)
+    assert resolve(replace(DEFAULT, recipe=recipe), subject).shape == (4, 28, 28)
+    assert resolve(replace(DEFAULT, recipe=recipe, rows=(3, 8)), subject).shape == (2, 28, 28)
+
+
+def test_an_axis_that_a_step_tells_comes_before_the_found_one(subject):
+    recipe = DEFAULT.recipe.with_step("extended_field_of_view", side="left", overlap=21.0)
+    shown = resolve(replace(DEFAULT, recipe=recipe), subject)
+    assert shown.rotation_axis == 10.0
+    assert shown.shape == (9, 107, 107)
