@@ -4,7 +4,7 @@ STP3_VISITS  JSON list of {"id", "title", "data_root"}: the visits whose scans m
 STP3_DATA    a folder of scans, for work without a hub
 STP3_JOBS    where run directories are kept (default ~/.local/share/stp3/jobs)
 STP3_THREADS threads for previews (default: the processors this process may use)
-STP3_ENGINE  "gpu" where reconstructions run on a graphics card unless a recipe says otherwise (default "cpu")
+STP3_ENGINE  what reconstructs unless a recipe says otherwise: "cpu" (default), "gpu", "astra" or "tomopy"
 STP3_PROFILES a YAML file of the site's own cluster profiles, beside the shipped ones
 """
 
@@ -14,9 +14,10 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import cast, get_args
 
 from stp3.errors import UsageFault
+from stp3.kernels.reconstruction import Engine
 
 _JOB_ENVIRONMENT = (
     "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TZ", "USER",
@@ -52,12 +53,13 @@ def threads() -> int:
     return int(os.environ.get("STP3_THREADS") or len(os.sched_getaffinity(0)))
 
 
-def engine() -> Literal["cpu", "gpu"]:
+def engine() -> Engine:
     """What reconstructs where a recipe leaves it open. Raises UsageFault."""
     chosen = os.environ.get("STP3_ENGINE") or "cpu"
-    if chosen not in ("cpu", "gpu"):
-        raise UsageFault(f'STP3_ENGINE must be "cpu" or "gpu", got "{chosen}".')
-    return "gpu" if chosen == "gpu" else "cpu"
+    for known in get_args(Engine):
+        if chosen == known:
+            return cast(Engine, known)
+    raise UsageFault(f'STP3_ENGINE must be one of {", ".join(get_args(Engine))}, got "{chosen}".')
 
 
 def download_url(job_id: str) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from stp3.kernels.reconstruction import engine
+from stp3.kernels.reconstruction import compiled_for
 from stp3.measured import digest
 from stp3.plan import Plan
 from stp3.recipe import Recipe
@@ -51,7 +51,7 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "unknown"
-    found["reconstruction"] = engine()
+    found["reconstruction"] = compiled_for()
     return found
 
 

@@ -7,6 +7,7 @@ given to it alone: gridrec computes neighbours together, which would change thei
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -16,6 +17,10 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from stp3.errors import Stp3Error, UsageFault
+from stp3.kernels.angles import density_weights
+from stp3.kernels.filters import FilterName, Pad
+from stp3.kernels.threads import share
+from stp3.kernels.window import Window
 
 Real = NDArray[np.float32]
 
@@ -26,6 +31,10 @@ Algorithm = Literal[
 ]  # fmt: skip
 _BLOCKS = ("bart", "osem", "ospml_hybrid", "ospml_quad")
 _PENALTIES = ("ospml_hybrid", "ospml_quad", "pml_hybrid", "pml_quad", "tv")
+_FILTERS = {
+    "ram-lak": "ramlak", "shepp-logan": "shepp", "cosine": "cosine", "hamming": "hamming", "hann": "hann",
+    "parzen": "parzen", "none": "none",
+}  # fmt: skip
 _MISSING = (
     "TomoPy is not installed. Choose another reconstruction, or install it: conda install -c conda-forge tomopy "
     "(it is not on the Python package index)."
@@ -53,7 +62,7 @@ def options(algorithm: str, filter: str, iterations: int, blocks: int, penalty: 
     return out
 
 
-def reconstruct(
+def slice_of(
     sinogram: Real, theta: NDArray[np.float64], axis: float, algorithm: Algorithm, pad: str, **more: Any
 ) -> Real:
     """The slice of one sinogram (angles, columns), in attenuation per pixel. Raises Stp3Error.
@@ -67,6 +76,45 @@ def reconstruct(
     if not np.isfinite(slice_).all():
         raise Stp3Error(f"TomoPy's {algorithm} gave values that are no numbers. Fewer blocks, or 1, may help.")
     return slice_
+
+
+def reconstruct(
+    projections: Real,
+    theta: NDArray[np.float64],
+    rotation_axis: float | NDArray[np.float64],
+    *,
+    filter: FilterName = "ram-lak",
+    cutoff: float = 1.0,
+    pad: Pad = "edge",
+    pixel_size: float = 1.0,
+    window: Window | None = None,
+    threads: int = 1,
+) -> Real:
+    """The slices as `gridding.reconstruct` gives them, by gridrec with filters that it has. Raises UsageFault."""
+    if filter not in _FILTERS or cutoff != 1:
+        raise UsageFault(
+            f"TomoPy has no filter {filter} with cut-off {cutoff:g}. Choose one of {', '.join(_FILTERS)} with cut-off "
+            "1, or let STP3 compute."
+        )
+    tomopy()  # says at once that it is missing; and a package is imported by one thread
+    angles, rows, columns = projections.shape
+    weights = (density_weights(theta) * angles / np.pi).astype(np.float32)[:, None]  # gridrec takes even steps
+    axes = np.broadcast_to(np.asarray(rotation_axis, np.float64), (rows,))
+    part = window or Window.whole(columns)
+    out = np.empty((rows, *part.shape), np.float32)
+
+    def one(row: int) -> None:
+        lines = projections[:, row] * weights
+        whole = slice_of(lines, theta, float(axes[row]), "gridrec", pad, filter_name=_FILTERS[filter])
+        np.divide(whole[part.top : part.bottom, part.left : part.right], np.float32(pixel_size), out=out[row])
+
+    share(one, range(rows), threads)
+    return out
+
+
+def working_bytes(angles: int, columns: int, window: Window | None = None) -> int:
+    """Peak memory of all its threads beside projections and slices."""
+    return len(os.sched_getaffinity(0)) * 4 * (20 * angles * columns + 16 * columns**2)
 
 
 def _gridrec(sinogram: Real, theta: NDArray[np.float64], axis: float, pad: str, **more: Any) -> Real:

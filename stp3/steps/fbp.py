@@ -8,7 +8,7 @@ import numpy as np
 
 from stp3 import config
 from stp3.kernels.filters import FilterName, Pad
-from stp3.kernels.reconstruction import reconstruct, working_bytes
+from stp3.kernels.reconstruction import Engine, reconstruct, working_bytes
 from stp3.kernels.window import Window
 from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
@@ -60,9 +60,11 @@ class FilteredBackProjection(Step):
             expert=True,
         )
 
-        engine: Literal["auto", "cpu", "gpu"] = parameter(
+        engine: Engine | Literal["auto"] = parameter(
             "auto",
-            "What computes: the processor or a graphics card. Auto is what the facility has chosen for its machines.",
+            "What computes: STP3 on the processor (cpu) or on a graphics card (gpu), or another program where it is "
+            "installed: ASTRA (on a graphics card if there is one), or TomoPy's gridrec. Auto is what the facility has "
+            "chosen for its machines.",
             title="Computed on",
             expert=True,
         )
@@ -83,7 +85,7 @@ class FilteredBackProjection(Step):
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
-        return working_bytes(angles, columns, _window(parameters, columns), parameters.engine == "gpu")
+        return working_bytes(angles, columns, _window(parameters, columns), parameters.engine)
 
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
@@ -100,7 +102,7 @@ class FilteredBackProjection(Step):
             pixel_size=slab.pixel_cm,
             window=window,
             threads=slab.threads,
-            on_gpu=parameters.engine == "gpu",
+            engine=parameters.engine,
         )
         return slab.with_data(data, window=window)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Literal
 
 import numpy as np
@@ -64,12 +63,14 @@ class TomoPy(Step):
 
     @classmethod
     def memory_fixed(cls, parameters: Any, angles: int, columns: int) -> int:
-        return len(os.sched_getaffinity(0)) * 4 * (20 * angles * columns + 16 * columns**2)
+        from stp3.kernels.tomopy_algorithms import working_bytes
+
+        return working_bytes(angles, columns)
 
     @classmethod
     def apply(cls, slab: Slab, parameters: Any) -> Slab:
         """Slices (rows, columns, columns) centred on the rotation axis. Raises UsageFault and Stp3Error."""
-        from stp3.kernels.tomopy_algorithms import options, reconstruct, tomopy
+        from stp3.kernels.tomopy_algorithms import options, slice_of, tomopy
 
         tomopy()  # says at once that it is missing; and a package is imported by one thread
         _, rows, columns = slab.data.shape
@@ -80,7 +81,7 @@ class TomoPy(Step):
 
         def one(row: int) -> None:
             axis = float(slab.axes[row])
-            slice_ = reconstruct(slab.data[:, row], slab.theta, axis, use.algorithm, use.pad, **more)
+            slice_ = slice_of(slab.data[:, row], slab.theta, axis, use.algorithm, use.pad, **more)
             np.divide(slice_, pixel, out=out[row])
 
         share(one, range(rows), slab.threads)

@@ -385,6 +385,6 @@ def _free_bytes() -> int:
 def _bring_numerics() -> None:
     """Imports SciPy's part of the library, half of all there is to import, while the user looks for a scan."""
     import stp3.axis  # noqa: F401
-    from stp3.kernels.reconstruction import engine
+    from stp3.kernels.reconstruction import compiled_for
 
-    engine()
+    compiled_for()

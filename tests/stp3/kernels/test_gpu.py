@@ -41,7 +41,7 @@ def test_arrays_elsewhere_give_the_same(kept_bytes: int, monkeypatch: pytest.Mon
 def test_the_gpu_agrees_with_the_processor(columns: int) -> None:
     sinograms = smooth_sinograms(columns, 9, columns / 2, THETA)
     for window in (None, Window(5, 60, 20, 90, columns)):
-        found = reconstruction.reconstruct(sinograms, THETA, columns / 2, filter="hann", window=window, on_gpu=True)
+        found = reconstruction.reconstruct(sinograms, THETA, columns / 2, filter="hann", window=window, engine="gpu")
         wanted = reconstruction.reconstruct(sinograms, THETA, columns / 2, filter="hann", window=window)
         assert np.abs(found - wanted).max() < 5e-4 * np.ptp(wanted)
 
@@ -49,4 +49,4 @@ def test_the_gpu_agrees_with_the_processor(columns: int) -> None:
 @pytest.mark.skipif(not arrays.missing_gpu(), reason="there is a GPU")
 def test_without_a_gpu_the_answer_says_what_to_do() -> None:
     with pytest.raises(UsageFault, match=r'no GPU to reconstruct on: .*Set fbp\.engine to "cpu"'):
-        reconstruction.reconstruct(np.zeros((9, 1, 20), np.float32), np.arange(9) / 3, 10.0, on_gpu=True)
+        reconstruction.reconstruct(np.zeros((9, 1, 20), np.float32), np.arange(9) / 3, 10.0, engine="gpu")

@@ -106,5 +106,5 @@ def test_a_settled_recipe_names_what_computes(
 
 def test_an_engine_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STP3_ENGINE", "abacus")
-    with pytest.raises(UsageFault, match='must be "cpu" or "gpu", got "abacus"'):
+    with pytest.raises(UsageFault, match='must be one of cpu, gpu, astra, tomopy, got "abacus"'):
         FilteredBackProjection.settle(FilteredBackProjection.Parameters(), COLUMNS)
