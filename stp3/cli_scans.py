@@ -89,7 +89,7 @@ def _add_practice(commands: Commands) -> None:
     )
     practice.add_argument("--faults", default="", metavar="A,B,...", help="any of those below")
     practice.add_argument("--seed", type=int, default=1, help="another number gives another sample (default 1)")
-    practice.add_argument("--format", default="data-exchange", choices=("data-exchange", "nxtomo"))
+    practice.add_argument("--format", default="data-exchange", choices=("data-exchange", "nxtomo", "tdf"))
     practice.add_argument("--layout", default="contiguous", choices=("contiguous", "frames"), help="frames: in chunks")
     for name, value, meaning in _SET_UP:
         practice.add_argument(f"--{name}", type=float, default=value, help=f"{meaning} (default {value:g})")

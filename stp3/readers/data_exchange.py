@@ -12,6 +12,7 @@ from stp3.errors import ScanFault
 from stp3.readers.hdf5 import H5Frames
 from stp3.readers.hdf5_reader import HDF5Reader
 from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, Source, check_order, radians, tell_missing
+from stp3.readers.tdf import holds_sinograms
 from stp3.scan import Scan, ScanIdentity
 
 _DATA = "/exchange/data"
@@ -32,9 +33,7 @@ class DataExchange(HDF5Reader):
         """What the file lacks to be Data Exchange, in words; None when it is."""
         if source.locate(_DATA) is None:
             return "It has no /exchange/data."
-        if source.attribute(_DATA, "axes") == "y:theta:x":
-            return "Its sinograms lie one after the other (Tomo Data Format), which is not read yet."
-        return None
+        return "Its sinograms lie one after the other (Tomo Data Format)." if holds_sinograms(source) else None
 
     def read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
         """The scan, read lazily. Raises ScanFault."""

@@ -163,17 +163,21 @@ def _unmapped_share(dataset: h5py.Dataset) -> float:
 
 @dataclass(frozen=True, eq=False)
 class H5Frames:
-    """Frames of a 3-D dataset (frame, row, column), opened for each read; `numbers` picks some of its frames."""
+    """Frames of a 3-D dataset, opened for each read; `numbers` picks some of its frames.
+
+    The dataset is (frame, row, column), or (row, frame, column) where it holds sinograms.
+    """
 
     place: Place
     stored_shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     numbers: NDArray[np.intp] | None = None
+    sinograms: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        frames = self.stored_shape[0] if self.numbers is None else len(self.numbers)
-        return (frames, *self.stored_shape[1:])
+        rows, frames = self.stored_shape[:2] if self.sinograms else self.stored_shape[1::-1]
+        return frames if self.numbers is None else len(self.numbers), rows, self.stored_shape[2]
 
     def read(self, rows: range | None = None, frames: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Frames as stored, shape (frames, rows, columns). Raises ScanFault when the file can no longer be read."""
@@ -186,16 +190,21 @@ class H5Frames:
         return self._read(rows, numbers)
 
     def _read(self, rows: range, numbers: NDArray[np.intp]) -> NDArray[Any]:
-        out = memory.empty((len(numbers), len(rows), self.shape[2]), self.dtype)
+        shape = (len(rows), len(numbers)) if self.sinograms else (len(numbers), len(rows))
+        out = memory.empty((*shape, self.shape[2]), self.dtype)
+        here = np.s_[rows.start : rows.stop]
         try:
             with opened(self.place.file) as file:
                 dataset = file[self.place.name]
                 for start, run in even_runs(numbers):
-                    wanted = np.s_[run.start : run.stop : run.step, rows.start : rows.stop]
-                    dataset.read_direct(out, wanted, np.s_[start : start + len(run)])
+                    some, there = np.s_[run.start : run.stop : run.step], np.s_[start : start + len(run)]
+                    if self.sinograms:
+                        dataset.read_direct(out, (here, some), (slice(None), there))
+                    else:
+                        dataset.read_direct(out, (some, here), there)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ScanFault(f"{self.place.file} can no longer be read: {_first_line(error)}.") from error
-        return out
+        return out.swapaxes(0, 1) if self.sinograms else out
 
 
 def even_runs(numbers: NDArray[np.intp]) -> Iterator[tuple[int, range]]:

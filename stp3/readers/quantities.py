@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
 from stp3.readers.hdf5 import H5Frames, Place, locate, missing_share, opened
-from stp3.scan import Level, Problem
+from stp3.scan import Frames, Level, Problem
 
 _MOST_VALUES = 10_000_000
 _METRES = {
@@ -67,6 +67,13 @@ class Source:
         with opened(place.file) as file:
             return attribute_of(file[place.name], key)
 
+    def is_text(self, name: str, key: str) -> bool:
+        """Whether a dataset has that attribute as text, not as a number."""
+        if (place := self.locate(name)) is None:
+            return False
+        with opened(place.file) as file:
+            return np.asarray(file[place.name].attrs.get(key, 0)).dtype.kind in "SUO"
+
     def text(self, *names: str) -> str:
         """The first text found under those names, on one line, or ""."""
         for name in names:
@@ -92,10 +99,11 @@ class Source:
             return None
         return None
 
-    def frames(self, name: str, required: tuple[int, int] | None = None) -> H5Frames | None:
+    def frames(self, name: str, required: tuple[int, int] | None = None, *, sinograms: bool = False) -> H5Frames | None:
         """The stack of that name, None when there is none or it is empty. Raises ScanFault when it is no stack.
 
         `required` are the rows and columns it must have. Frames never written are told as a red problem.
+        `sinograms`: it is stored as (row, frame, column).
         """
         if (place := self.locate(name)) is None:
             return None
@@ -107,15 +115,16 @@ class Source:
                 )
             if not dataset.size:
                 return None
-            if required and dataset.shape[1:] != required:
+            stack = H5Frames(place, dataset.shape, dataset.dtype, sinograms=sinograms)
+            if required and stack.shape[1:] != required:
                 raise ScanFault(
-                    f"the frames of {name} have {dataset.shape[1:]} rows and columns, the projections {required}."
+                    f"the frames of {name} have {stack.shape[1:]} rows and columns, the projections {required}."
                 )
             if missing := missing_share(dataset):
                 self.tell(
                     "red", f"{missing:.2%} of {name} were never written and read as zeros: the file is not complete."
                 )
-            return H5Frames(place, dataset.shape, dataset.dtype)
+            return stack
 
 
 def attribute_of(dataset: h5py.Dataset, key: str) -> str:
@@ -152,7 +161,7 @@ def check_order(source: Source, theta: NDArray[np.float64]) -> None:
         source.tell("amber", "The angles are not in order; each projection is used at its own angle.")
 
 
-def tell_missing(source: Source, flats: H5Frames | None, darks: H5Frames | None) -> None:
+def tell_missing(source: Source, flats: Frames | None, darks: Frames | None) -> None:
     """Tells which references the scan lacks and what that means."""
     if flats is None:
         source.tell(

@@ -1,4 +1,4 @@
-"""Practice scans on disk: Data Exchange and NXtomo, written block by block and complete or not at all."""
+"""Practice scans on disk in the HDF5 formats, written block by block and complete or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ def writing(path: Path, truth: Truth, sample: str, layout: Layout) -> Iterator[S
     if not path.parent.is_dir():
         raise UsageFault(f"the folder {path.parent} does not exist. Make it first, or write elsewhere.")
     hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
-    kind = DataExchangeWriter if truth.format == "data-exchange" else NXtomoWriter
+    kind = _WRITERS[truth.format]
     try:
         with h5py.File(hidden, "w", libver=("v110", "v110")) as file:
             yield kind(file, truth, sample, layout)
@@ -64,6 +65,14 @@ class ScanWriter:
         chunks = (min(4, count), *shape[1:]) if self.layout == "frames" else None
         return self.file.create_dataset(path, shape, np.uint16, chunks=chunks)
 
+    def _put_set_up(self) -> None:
+        """What /measurement says."""
+        truth, detector = self.truth, "measurement/instrument/detector"
+        self.file["measurement/sample/name"] = self.sample
+        self._put(f"{detector}/pixel_size", truth.pixel_size_um, units="um")
+        self._put(f"{detector}/distance", truth.distance_mm, units="mm")
+        self._put("measurement/instrument/monochromator/energy", truth.energy_kev, units="keV")
+
     def _put(self, path: str, value: Any, **attributes: str) -> None:
         self.file[path] = value
         self.file[path].attrs.update(attributes)
@@ -82,11 +91,7 @@ class DataExchangeWriter(ScanWriter):
         self._put("exchange/theta", np.rad2deg(truth.theta), units="degrees")
         white = np.repeat((0.0, float(truth.angle_range_deg)), (truth.flats_before, truth.flats_after))
         self._put("exchange/theta_white", white, units="degrees")
-        self.file["measurement/sample/name"] = self.sample
-        detector = "measurement/instrument/detector"
-        self._put(f"{detector}/pixel_size", truth.pixel_size_um, units="um")
-        self._put(f"{detector}/distance", truth.distance_mm, units="mm")
-        self._put("measurement/instrument/monochromator/energy", truth.energy_kev, units="keV")
+        self._put_set_up()
 
     def write_projections(self, start: int, counts: NDArray[np.uint16]) -> None:
         self.file["exchange/data"][start : start + len(counts)] = counts
@@ -124,3 +129,42 @@ class NXtomoWriter(ScanWriter):
         self._put("entry/instrument/beam/incident_energy", truth.energy_kev, units="keV")
         for name, place in (("data", detector), ("image_key", detector), ("rotation_angle", "entry/sample")):
             self.file[f"entry/data/{name}"] = h5py.SoftLink(f"/{place}/{name}")
+
+
+class TDFWriter(ScanWriter):
+    """Sinograms one after the other, and a table of when each frame was taken: a second apart."""
+
+    def write_references(self, flats: NDArray[np.uint16], darks: NDArray[np.uint16]) -> None:
+        truth = self.truth
+        self.file.attrs.update({"version": "1.0", "implements": "exchange:measurement:provenance"})
+        for name, count in (("data_white", len(flats)), ("data_dark", len(darks)), ("data", truth.angles)):
+            self._frames(f"exchange/{name}", count).attrs.update({"axes": "y:theta:x", "min": "0", "max": "65535"})
+        self.file["exchange/data_white"][:] = flats.swapaxes(0, 1)
+        self.file["exchange/data_dark"][:] = darks.swapaxes(0, 1)
+        self._put_set_up()
+        self._put("provenance/detector_output", self._table(), **_PREFIXES)
+        self.file["provenance/detector_output"].attrs["first_index"] = 0
+
+    def write_projections(self, start: int, counts: NDArray[np.uint16]) -> None:
+        self.file["exchange/data"][:, start : start + len(counts)] = counts.swapaxes(0, 1)
+
+    def _frames(self, path: str, count: int) -> h5py.Dataset:
+        chunks = (1, min(4, count), self.truth.columns) if self.layout == "frames" else None
+        return self.file.create_dataset(path, (self.truth.rows, count, self.truth.columns), np.uint16, chunks=chunks)
+
+    def _table(self) -> NDArray[np.void]:
+        truth = self.truth
+        before, angles = truth.darks + truth.flats_before, truth.angles
+        flats = [*range(truth.darks, before), *range(before + angles, before + angles + truth.flats_after)]
+        taken = {"flat": flats, "dark": range(truth.darks), "tomo": range(before, before + angles)}
+        begin = datetime(2020, 1, 1)
+        rows = [
+            (f"{kind}_{number:04d}.tif", (begin + timedelta(seconds=second)).isoformat(" ", "milliseconds"))
+            for kind, seconds in taken.items()
+            for number, second in enumerate(seconds)
+        ]
+        return np.array(rows, [("filename", "S255"), ("timestamp", "S255")])
+
+
+_PREFIXES = {"tomo_prefix": "tomo", "flat_prefix": "flat", "dark_prefix": "dark"}
+_WRITERS = {"data-exchange": DataExchangeWriter, "nxtomo": NXtomoWriter, "tdf": TDFWriter}

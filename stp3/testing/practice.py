@@ -16,7 +16,7 @@ from stp3.errors import UsageFault
 from stp3.testing.faults import Detector, make_detector
 from stp3.testing.files import Layout, ScanWriter, writing
 from stp3.testing.phantom import View, line_integrals, make_phantom
-from stp3.testing.truth import Truth, truth_path
+from stp3.testing.truth import Format, Truth, truth_path
 
 FAULTS = {
     "noise": "photon (Poisson) and read-out noise",
@@ -57,7 +57,7 @@ class PracticeScan(BaseModel):
     flats: int = Field(10, ge=1, le=1000)
     darks: int = Field(10, ge=1, le=1000)
     sample: str = "practice phantom"
-    format: Literal["data-exchange", "nxtomo"] = "data-exchange"
+    format: Format = "data-exchange"
     layout: Layout = "contiguous"
 
     @field_validator("faults")

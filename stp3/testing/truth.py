@@ -13,6 +13,8 @@ from stp3.errors import UsageFault
 from stp3.testing.faults import Defect
 from stp3.testing.phantom import Ellipsoid, View, attenuation_slice, line_integrals
 
+Format = Literal["data-exchange", "nxtomo", "tdf"]
+
 
 class Truth(BaseModel):
     """What a practice scan really shows.
@@ -24,7 +26,7 @@ class Truth(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scan: str
-    format: Literal["data-exchange", "nxtomo"]
+    format: Format
     angles: int
     rows: int
     columns: int
