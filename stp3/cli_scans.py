@@ -13,6 +13,8 @@ from stp3.errors import UsageFault
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stp3.preview import Preview
+    from stp3.recipe import Recipe
     from stp3.scan import Scan
     from stp3.stripe_methods import StripeTrial
 
@@ -217,8 +219,24 @@ def _preview(arguments: argparse.Namespace) -> int:
         "pixel_size_um": scan.pixel_size_um,
         "seconds": round(time.perf_counter() - start, 3),
     }
+    if arguments.json:
+        content["rings"] = _rings(preview, recipe, arguments.row)
     line = f"row {arguments.row}, rotation axis {content['rotation_axis']:.2f}, {content['seconds']:.1f} s"
     return show(arguments, content, [f"{arguments.output}: {line}"])
+
+
+def _rings(preview: Preview, recipe: Recipe, row: int) -> dict[str, Any] | None:
+    """What the recipe's removal of stripes does to that slice; None where that cannot be told."""
+    import math
+    from dataclasses import asdict
+
+    from stp3.ring_meter import ring_effect
+
+    try:
+        effect = ring_effect(preview, recipe, row)
+    except UsageFault:  # too small a slice
+        return None
+    return asdict(effect) if math.isfinite(effect.share + (effect.left or 0)) else None
 
 
 def check_parent(path: Path) -> None:

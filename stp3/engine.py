@@ -56,22 +56,28 @@ def reach(
     del loaded  # the last reference to a stage frees it while the next one runs
     halo = sum(use.step.halo(use.parameters) for uses in plan.passes[done:] for use in uses)
     for uses, key in zip(plan.passes[done:], keys[done + 1 :], strict=True):
-        if on_step:
-            for use in uses:
-                on_step(use.name)
-            slab = replace(slab, on_iteration=partial(_again, on_step, uses[-1].name))
+        slab = _telling(slab, uses, on_step)
         halo -= sum(use.step.halo(use.parameters) for use in uses)
         slab = _keeping(held_rows(plan, rows, halo), _apply(plan, uses, slab), uses[-1].step.domain)
         _keep(stages, key, slab)
     return slab
 
 
-def go_on(plan: Plan, slab: Slab) -> Slab:
-    """The slab, with all of its rows, after the plan's steps; it is not written over."""
+def go_on(plan: Plan, slab: Slab, on_step: Callable[[str], None] | None = None) -> Slab:
+    """The slab, with all of its rows, after the plan's steps; it is not written over. `on_step` as in `run_slab`."""
     slab = replace(slab, may_overwrite=False)
     for uses in plan.passes:
-        slab = _apply(plan, uses, slab)
+        slab = _apply(plan, uses, _telling(slab, uses, on_step))
     return slab
+
+
+def _telling(slab: Slab, uses: tuple[StepUse, ...], on_step: Callable[[str], None] | None) -> Slab:
+    """The slab whose next pass tells of its iterations; the names of its steps are told now."""
+    if on_step is None:
+        return slab
+    for use in uses:
+        on_step(use.name)
+    return replace(slab, on_iteration=partial(_again, on_step, uses[-1].name))
 
 
 def _again(on_step: Callable[[str], None], name: str, iteration: int, residual: float) -> None:
@@ -149,8 +155,8 @@ def _stage_keys(plan: Plan, rows: range) -> list[str]:
 
 def _latest(stages: Stages | None, keys: list[str]) -> tuple[int, Slab | None]:
     for count in range(len(keys) - 1, -1, -1):
-        if stages is not None and keys[count] in stages:
-            return count, stages[keys[count]]
+        if stages is not None and (slab := stages.get(keys[count])):
+            return count, slab
     return 0, None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,19 +60,33 @@ def _row_of_part(scan: Scan, row: int) -> int:
     return place
 
 
-class _Recent(OrderedDict[str, Slab]):
-    """The stages used last, within a number of bytes."""
+class _Recent(MutableMapping[str, Slab]):
+    """The stages used last, within a number of bytes; several threads may use it."""
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__()
         self.limit_bytes = limit_bytes
+        self._kept: OrderedDict[str, Slab] = OrderedDict()
+        self._lock = Lock()
 
     def __getitem__(self, key: str) -> Slab:
-        self.move_to_end(key)
-        return super().__getitem__(key)
+        with self._lock:
+            self._kept.move_to_end(key)
+            return self._kept[key]
 
     def __setitem__(self, key: str, slab: Slab) -> None:
-        super().__setitem__(key, slab)
-        self.move_to_end(key)
-        while len(self) > 1 and sum(kept.data.nbytes for kept in self.values()) > self.limit_bytes:
-            self.popitem(last=False)
+        with self._lock:
+            self._kept[key] = slab
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and sum(one.data.nbytes for one in self._kept.values()) > self.limit_bytes:
+                self._kept.popitem(last=False)
+
+    def __delitem__(self, key: str) -> None:
+        with self._lock:
+            del self._kept[key]
+
+    def __iter__(self) -> Iterator[str]:
+        with self._lock:
+            return iter(list(self._kept))
+
+    def __len__(self) -> int:
+        return len(self._kept)

@@ -85,14 +85,15 @@ def suggest_stripe_method(
 
 def with_stripe_steps(recipe: Recipe, uses: tuple[StepUse, ...]) -> Recipe:
     """The recipe with these steps in place of those that remove stripes; without any, first in the sinogram domain."""
-    places = [place for place, use in enumerate(recipe.uses) if _removes_stripes(use)]
+    places = [place for place, use in enumerate(recipe.uses) if removes_stripes(use)]
     later = (place for place, use in enumerate(recipe.uses) if use.step.domain != "projection")
     place = places[0] if places else next(later, len(recipe.uses))
     before, after = recipe.uses[:place], recipe.uses[place:]
-    return Recipe((*before, *uses, *(use for use in after if not _removes_stripes(use))))
+    return Recipe((*before, *uses, *(use for use in after if not removes_stripes(use))))
 
 
-def _removes_stripes(use: StepUse) -> bool:
+def removes_stripes(use: StepUse) -> bool:
+    """Whether the step takes stripes out of sinograms."""
     return use.name.startswith("stripes_")
 
 
@@ -144,7 +145,7 @@ def _candidates(columns: int, recipe: Recipe) -> list[tuple[StepUse, ...]]:
     ]
     known = [_use(*one) for one in (*fourier, *others) if one[0] in step_names()]
     pairs = [(_use("stripes_all", {}), _use(*one)) for one in (fourier[0], fourier[2])]
-    own = tuple(use for use in recipe.running if _removes_stripes(use))
+    own = tuple(use for use in recipe.running if removes_stripes(use))
     singles = [(use,) for use in known]
     return [own, *(uses for uses in (*singles, *pairs) if uses != own)] if own else [*singles, *pairs]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stp3 import config
-from stp3.preview import Preview
+import numpy as np
+
 from stp3.recipe import Recipe
 from stp3.steps.base import AUTO
+from stp3.sweep import axis_sweep
 from stp3.widgets.film import Look, small_picture
 from stp3.widgets.filmstrip import Film
 from stp3.widgets.state import Shown, Subject
@@ -50,16 +51,16 @@ class AxisSweep(Strip):
         return lambda recipe: recipe.with_values({_COLUMN: self.columns[place], **self._pose})
 
     def fill(self, turn: Turn, missing: Sequence[int], place: Place, arrange: Arrange) -> str:
-        preview = Preview(self.subject.scan, config.threads())
-        axis = self.shown.rotation_axis
-        first = preview.slice(self.shown.recipe, self.shown.row, on_step=lambda _: turn.stage("Preparing the slices…"))
+        words = "Preparing the slices…"
+        recipe = self.shown.recipe.with_values(self._pose)
+        images = axis_sweep(
+            self.subject.preview, recipe, self.shown.row, self.columns, on_step=lambda _: turn.stage(words)
+        )
+        first = images[int(np.argmin(np.abs(np.subtract(self.columns, self.shown.rotation_axis))))]
         part = self.look.part(first, round(_LEAST_SIDE + _SIDE_PER_COLUMN * self.spacing))
         limits = self.look.grey_limits(first)
-        for count, here in enumerate(sorted(missing, key=lambda one: abs(self.columns[one] - axis)), 1):
-            words = f"Slice {count} of {len(missing)}…"
-            recipe = self.change(here)(self.shown.recipe)
-            image = preview.slice(recipe, self.shown.row, on_step=lambda _, words=words: turn.stage(words))  # type: ignore[misc]
-            grey = small_picture(image, part, limits)
+        for here in missing:
+            grey = small_picture(images[here], part, limits)
             turn.deliver(lambda here=here, grey=grey: place(here, grey))  # type: ignore[misc]
         return "Click the sharpest one."
 

@@ -12,9 +12,11 @@ PREVIEW, VOLUME = "Preview", "Volume"
 
 
 class SliceBar(View):
-    """A slider over slices, and the choice between the preview and a finished volume."""
+    """A slider over slices, the choice between preview and finished volume, and what else is said of the slice."""
 
-    def __init__(self, on_move: Callable[[int], None], on_mode: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_move: Callable[[int], None], on_mode: Callable[[str], None], *said: ipywidgets.DOMWidget
+    ) -> None:
         super().__init__()
         self.mode = named(
             ipywidgets.ToggleButtons(options=[PREVIEW, VOLUME], tooltips=["The live slice", "The finished volume"]),
@@ -24,7 +26,7 @@ class SliceBar(View):
         self.number = named(ipywidgets.BoundedIntText(min=0, max=0), "row-number")
         self.number.tooltip = "Row"
         self.count = named(ipywidgets.HTML(), "row-count")
-        self.widget = named(ipywidgets.HBox([self.mode, self.slider, self.number, self.count]), "slice-bar")
+        self.widget = named(ipywidgets.HBox([self.mode, self.slider, self.number, self.count, *said]), "slice-bar")
         self.hear(self.slider, on_move)
         self.hear(self.number, on_move)
         self.hear(self.mode, on_mode)

@@ -17,6 +17,7 @@ from stp3.writers import find_writer
 
 if TYPE_CHECKING:
     from stp3.axis import AxisReport
+    from stp3.preview import Preview
 
 Work = Literal["picture", "nothing"]
 
@@ -33,10 +34,11 @@ class Intention:
 
 @dataclass(frozen=True)
 class Subject:
-    """An opened scan and what is known of its rotation axis."""
+    """An opened scan, what is known of its rotation axis, and its slices with all that was kept on the way to them."""
 
     scan: Scan
     axis: AxisReport
+    preview: Preview
 
 
 @dataclass(frozen=True)

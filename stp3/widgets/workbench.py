@@ -28,6 +28,7 @@ from stp3.widgets.film import Look
 from stp3.widgets.history import History
 from stp3.widgets.job_desk import JobDesk
 from stp3.widgets.recipe_panel import RecipeActions, RecipePanel
+from stp3.widgets.ring_gauge import RingGauge
 from stp3.widgets.scan_list import ScanFile, list_scans
 from stp3.widgets.scan_picker import ScanPicker
 from stp3.widgets.slice_bar import PREVIEW, VOLUME, SliceBar
@@ -55,7 +56,8 @@ class Workbench:
         self.viewer = SliceViewer("Choose a scan to begin.")
         self.viewer.on_ready, self.viewer.on_step = self.connected, lambda by: self.slices.step(by)
         self.scans = ScanPicker(self.choose_visit, self.choose_scan, self.refresh)
-        self.slices = SliceBar(self.move, self.set_mode)
+        self.rings = RingGauge()
+        self.slices = SliceBar(self.move, self.set_mode, self.rings.widget)
         self.strips = StripDesk(self._deliver, self.take, lambda: Look(self.viewer.limits, self.viewer.window))
         self.recipe = RecipePanel(
             RecipeActions(
@@ -77,7 +79,6 @@ class Workbench:
         self._files: Sequence[ScanFile] = ()
         self._chosen: ScanFile | None = None
         self._subject: Subject | None = None
-        self._preview: Preview | None = None
         self._intention = Intention(Recipe.default())
         self._history = History(self._intention.recipe)
         self._last_change: tuple[tuple[str, ...], float] = ((), 0.0)
@@ -138,7 +139,7 @@ class Workbench:
         if not 0 <= index < len(self._files):
             return
         self._chosen = file = self._files[index]
-        self._subject = self._preview = self.shown = None
+        self._subject = self.shown = None
         self._mode = PREVIEW
         self.strips.close_strip()
         self._show_nothing()
@@ -159,11 +160,12 @@ class Workbench:
         turn.stage("Finding the centre of rotation")
         from stp3.axis import find_rotation_axis
 
-        subject = Subject(scan, find_rotation_axis(scan, threads=config.threads()))
+        axis = find_rotation_axis(scan, threads=config.threads())
+        subject = Subject(scan, axis, Preview(scan, config.threads()))
         turn.deliver(lambda: self._opened(subject))
 
     def _opened(self, subject: Subject) -> None:
-        self._subject, self._preview = subject, Preview(subject.scan, config.threads())
+        self._subject = subject
         self._history = History(self._history.now.with_values({"rotation_axis.column": AUTO}))
         self._intention = Intention(self._history.now, format=self._intention.format)
         self.recipe.set_enabled(True)
@@ -261,9 +263,8 @@ class Workbench:
             self._request_picture(shown)
 
     def _request_picture(self, shown: Shown) -> None:
-        preview = self._preview
-        if preview:
-            self._request(lambda turn: self._preview_picture(turn, preview, shown))
+        if subject := self._subject:
+            self._request(lambda turn: self._preview_picture(turn, subject.preview, shown))
 
     def _preview_picture(self, turn: Turn, preview: Preview, shown: Shown) -> None:
         began = time.perf_counter()
@@ -271,6 +272,7 @@ class Workbench:
         words = f"{preview.scan.path.name} · row {shown.row} · {time.perf_counter() - began:.2f} s"
         pixel_size = preview.scan.pixel_size_um
         turn.deliver(lambda: self._show_picture(data, pixel_size, words, str(shown.path)))
+        self.rings.measure(turn, preview, shown.recipe, shown.row)
 
     def _volume_picture(self, turn: Turn) -> None:
         volume, z = self._volume, self._z
@@ -280,6 +282,7 @@ class Workbench:
         data = volume.slice(z)
         words = f"Volume {volume.folder.parent.name} · slice {z} (row {volume.rows[z]}), {volume.dtype}"
         turn.deliver(lambda: self._show_picture(data, volume.voxel_size_um, words, str(volume.folder)))
+        turn.deliver(lambda: self.rings.show(None))
 
     def _show_picture(self, data: NDArray[Any], pixel_size_um: float | None, title: str, subject: str) -> None:
         unit = "grey value" if np.issubdtype(data.dtype, np.integer) else "1/cm" if pixel_size_um else "1/pixel"
@@ -288,6 +291,7 @@ class Workbench:
 
     def _request(self, work: Callable[[Turn], None], failed: Callable[[str], None] | None = None) -> None:
         self.viewer.busy()
+        self.rings.wait()
         self._worker.request(work, failed or self.viewer.fault)
 
     # --- the job ---
@@ -337,6 +341,7 @@ class Workbench:
         self.scans.show_visits(self._roots, self._visit)
         self.recipe.set_enabled(False)
         self.submission.show_nothing()
+        self.rings.show(None)
         self._show_slices()
 
     def _show_slices(self) -> None:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Condition
 from typing import TypeVar
 
 from stp3.errors import Stp3Error
@@ -39,9 +40,19 @@ class Turn:
 
     def stage(self, name: str) -> None:
         """Tells the page what comes next. Raises Superseded when a newer request waits."""
+        self.check()
+        self.deliver(lambda: self.worker.on_stage(name))
+
+    def check(self) -> None:
+        """Raises Superseded when a newer request waits."""
         if self.number != self.worker.newest:
             raise Superseded
-        self.deliver(lambda: self.worker.on_stage(name))
+
+    def rest(self, seconds: float) -> None:
+        """Does nothing for so long: what can wait shall not begin while the user still moves. Raises Superseded."""
+        with self.worker.news:
+            self.worker.news.wait_for(lambda: self.number != self.worker.newest, seconds)
+        self.check()
 
     def deliver(self, act: Callable[[], None]) -> None:
         """Has `act` done in the page's thread, if this is still the newest request then."""
@@ -55,25 +66,26 @@ class Worker:
         self.deliver = deliver
         self.on_stage = on_stage
         self.newest = 0
+        self.news = Condition()
         self._pool = ThreadPoolExecutor(1, name)
         self._waiting: Future[None] | None = None
 
     def request(self, work: Callable[[Turn], None], failed: Callable[[str], None]) -> None:
         """Has `work` done unless a newer request comes first; `failed` hears errors in words, in the page's thread."""
-        self.newest += 1
-        if self._waiting:
-            self._waiting.cancel()
+        self.stop()
         self._waiting = self._pool.submit(self._do, Turn(self, self.newest), work, failed)
 
     def stop(self) -> None:
         """Has the work under way stop at its next step, and what waits never begin."""
-        self.newest += 1
+        with self.news:
+            self.newest += 1
+            self.news.notify_all()
         if self._waiting:
             self._waiting.cancel()
 
     def close(self) -> None:
         """Stops at the next step; the thread ends."""
-        self.newest += 1
+        self.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _do(self, turn: Turn, work: Callable[[Turn], None], failed: Callable[[str], None]) -> None:

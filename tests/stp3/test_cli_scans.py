@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import tifffile
 from stp3 import cli
 from stp3.preview import Preview
 from stp3.recipe import Recipe
+from stp3.ring_meter import ring_effect
 from stp3.scan import open_scan
 from stp3.testing import Truth, write_practice_scan
 
@@ -95,6 +97,7 @@ def test_preview_writes_what_the_library_gives(
     assert content["slice"] == str(path)
     assert content["rotation_axis"] == truth.rotation_axis
     recipe = Recipe.default().with_values({"rotation_axis.column": truth.rotation_axis})
+    assert content["rings"] == asdict(ring_effect(Preview(open_scan(scan)), recipe, 3))
     np.testing.assert_array_equal(tifffile.imread(path), Preview(open_scan(scan)).slice(recipe, 3))
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]

@@ -6,6 +6,7 @@ import pytest
 
 from stp3.axis import AxisReport
 from stp3.errors import UsageFault
+from stp3.preview import Preview
 from stp3.recipe import Recipe
 from stp3.scan import open_scan
 from stp3.testing import write_practice_scan
@@ -18,7 +19,8 @@ DEFAULT = Intention(Recipe.default())
 def subject(tmp_path_factory):
     path = tmp_path_factory.mktemp("scan") / "scan.h5"
     write_practice_scan(path, columns=64, rows=9, angles=30)
-    return Subject(open_scan(path), AxisReport(30.1262, 0.1, "green", None, {"pairs": 30.1262}))
+    scan = open_scan(path)
+    return Subject(scan, AxisReport(30.1262, 0.1, "green", None, {"pairs": 30.1262}), Preview(scan))
 
 
 def with_recipe(**values):
