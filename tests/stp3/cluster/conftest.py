@@ -20,6 +20,7 @@ from stp3.recipe import Recipe
 from stp3.run import reconstruct
 from stp3.scan import open_scan
 from stp3.testing import write_practice_scan
+from stp3.testing.slurm import Slurm, missing_programs
 from stp3.volume import Volume, open_volume
 
 SMALL = Profile(name="small", workers=2, threads=1, memory_gib=1, slab_rows=2)
@@ -144,3 +145,24 @@ def long_volume(long_scan: Path, tmp_path_factory: pytest.TempPathFactory) -> np
     return voxels(
         reconstruct(open_scan(long_scan), Recipe.default(), tmp_path_factory.mktemp("volumes") / "long", threads=1)
     )
+
+
+@pytest.fixture(scope="session")
+def running_slurm() -> Iterator[Slurm]:
+    """A real SLURM of three nodes; skips where it is not installed."""
+    if missing := missing_programs():
+        pytest.skip(f"SLURM is not installed: {', '.join(missing)} missing")
+    with Slurm() as slurm:
+        yield slurm
+
+
+@pytest.fixture
+def slurm(running_slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
+    """The SLURM that this test's commands talk to; each test ends with no job in its queue."""
+    for name, value in running_slurm.environment.items():
+        monkeypatch.setenv(name, value)
+    yield running_slurm
+    left = running_slurm.jobs("pending,running,suspended,configuring")
+    if left:
+        running_slurm.ask("scancel", *left)
+    assert left == {}
