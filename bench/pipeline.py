@@ -1,7 +1,7 @@
 """A whole reconstruction, from the scan's file to slices on disk: STP3 against the same made of other libraries.
 
 python bench/pipeline.py SCAN.h5 [--stripes none|sorting|all] [--dtype uint16|float32] [--rows 64] [--rounds 3]
-                         [--threads 2] [--axis COLUMN] [--with tomopy,tomopy-padded,algotom] [--chunk 64]
+                         [--threads 2] [--axis COLUMN] [--with tomopy,tomopy-padded,algotom,nabu] [--chunk 64]
                          [--output FOLDER]
 
 Each contestant runs in a process of its own, in turns; wall and processor time are of the whole process, interpreter
@@ -146,6 +146,26 @@ def algotom_chunk(options: argparse.Namespace, rows: range) -> None:
     store(options, rows, np.asarray(slices, np.float32))
 
 
+def nabu(options: argparse.Namespace) -> None:
+    """nabu's path for processors: filters of SciPy, back-projection in OpenCL (pocl). It has no sorting there."""
+    from nabu.reconstruction.fbp_opencl import OpenCLBackprojector
+    from nabu.reconstruction.filtering import SinoFilter
+
+    data, flats, darks, theta = load(options, range(options.rows))
+    flat, dark = flats.mean(axis=0), darks.mean(axis=0)
+    shape = data.shape[0], data.shape[2]
+    ramp = SinoFilter(shape, filter_name="shepp-logan", padding_mode="edges")
+    settings = {"pixel_size_cm": 1.0, "centered_axis": True}
+    back = OpenCLBackprojector(
+        shape, angles=theta, rot_center=axis(options), filter_name="none", extra_options=settings
+    )
+    slices = []
+    for row in range(options.rows):
+        counts = np.maximum((data[:, row] - dark[row]) / (flat[row] - dark[row]), 1e-3)
+        slices.append(np.array(back.backproj(ramp.filter_sino(-np.log(counts).astype(np.float32)))))
+    store(options, range(options.rows), np.asarray(slices, np.float32))
+
+
 def chunks(options: argparse.Namespace) -> list[range]:
     return [range(row, min(row + options.chunk, options.rows)) for row in range(0, options.rows, options.chunk)]
 
@@ -183,6 +203,7 @@ CONTESTANTS = {
     "tomopy": tomopy,
     "tomopy-padded": lambda options: tomopy(options, padded=True),
     "algotom": algotom,
+    "nabu": nabu,
 }
 
 if __name__ == "__main__":

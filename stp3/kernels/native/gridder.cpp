@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <new>
 #include <system_error>
@@ -31,8 +32,9 @@ void Team::meet() {
     round_.store(round + 1, std::memory_order_release);
     return;
   }
+  // The others are a moment behind, as a rule; where they lost their processor, somebody needs this one.
   for (int tries = 0; round_.load(std::memory_order_acquire) == round; tries++)
-    if (tries > 2000) sched_yield();
+    if (tries > 20000) std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
 
 void reconstruct(Gridder& gridder, const Batch& batch, int threads, int grids) {
