@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -51,18 +52,36 @@ class ScanIdentity:
     head_sha256: str
 
     @classmethod
-    def of(cls, path: Path) -> ScanIdentity:
-        """The identity of a file now; the hash covers its first mebibyte. Raises ScanFault."""
+    def of(cls, path: Path, files: Sequence[str] = ()) -> ScanIdentity:
+        """The identity of a file now; the hash covers its first mebibyte. Raises ScanFault.
+
+        Of a scan in several files, named from the folder `path` (or that of the file `path`): of all of them together,
+        the hash then covering their names, sizes and times too.
+        """
+        folder = path if path.is_dir() else path.parent
         try:
             real = path.resolve(strict=True)
-            stat = real.stat()
-            if not S_ISREG(stat.st_mode):  # a pipe would be waited for
-                raise ScanFault(f"{path} is not a regular file.")
-            with open(real, "rb") as file:
-                head = hashlib.sha256(file.read(1 << 20)).hexdigest()
+            stats = [regular_file(file).stat() for file in (folder / name for name in files)]
+            stat = real.stat() if files else regular_file(real).stat()
+            with open(folder / files[0] if files else real, "rb") as file:
+                head = hashlib.sha256(file.read(1 << 20))
         except OSError as error:
             raise ScanFault(f"{path} cannot be read: {os.strerror(error.errno or 0)}.") from error
-        return cls(str(real), stat.st_ino, stat.st_size, stat.st_mtime_ns, head)
+        for name, one in zip(files, stats, strict=True):
+            head.update(f"{name}:{one.st_ino}:{one.st_size}:{one.st_mtime_ns};".encode())
+        stats = stats or [stat]
+        size, time = sum(one.st_size for one in stats), max(one.st_mtime_ns for one in stats)
+        return cls(str(real), stat.st_ino, size, time, head.hexdigest())
+
+
+def regular_file(path: Path) -> Path:
+    """The path itself when it is a plain file: a pipe would be waited for. Raises ScanFault."""
+    try:
+        if S_ISREG(path.stat().st_mode):
+            return path
+    except OSError as error:
+        raise ScanFault(f"{path} cannot be read: {os.strerror(error.errno or 0)}.") from error
+    raise ScanFault(f"{path} is not a regular file.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,8 @@ class Scan:
 
     A scan that is part of another says where on the detector it begins and how many pixels became one.
     `theta` is in radians, one angle a projection. `flat_times` places each flat on the axis of projection
-    numbers: below 0 before the first projection, above `angles - 1` after the last one.
+    numbers: below 0 before the first projection, above `angles - 1` after the last one. `files` are all that a scan in
+    several files consists of, named from the folder that `path` is or lies in.
     """
 
     path: Path
@@ -90,6 +110,7 @@ class Scan:
     binning: int = 1
     sample: str = ""
     problems: tuple[Problem, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def angles(self) -> int:
@@ -123,7 +144,7 @@ class Scan:
 
     def check_unchanged(self) -> None:
         """Raises ScanFault when the file is no longer the one that was opened."""
-        if ScanIdentity.of(self.path) != self.identity:
+        if ScanIdentity.of(self.path, self.files) != self.identity:
             raise ScanFault(f"{self.path} changed while it was being used. Open it again when it is complete.")
 
 

@@ -35,12 +35,11 @@ def readers() -> tuple[Reader, ...]:
 
 def find_reader(path: Path) -> Reader:
     """The first reader that knows the scan. Raises UsageFault for a folder and ScanFault for a file without one."""
-    misfits = []
+    misfits: dict[str, list[str]] = {}
     for reader in readers():
         if (misfit := reader.misfit(path)) is None:
             return reader
-        misfits.append(f"{reader.name}: {misfit.rstrip('.')}")
-    if len({misfit.partition(": ")[2] for misfit in misfits}) == 1:
-        misfits = [misfits[0].partition(": ")[2]]
+        misfits.setdefault(misfit.rstrip("."), []).append(reader.name)
+    missed = "; ".join(f"{', '.join(names)}: {misfit}" for misfit, names in misfits.items())
     fault = UsageFault if path.is_dir() else ScanFault
-    raise fault(f"{path} is not a scan that STP3 reads ({'; '.join(misfits)}).")
+    raise fault(f"{path} is not a scan that STP3 reads ({missed}).")

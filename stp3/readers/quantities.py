@@ -26,15 +26,21 @@ ENERGY_KEV = {"ev": 1e-3, "kev": 1.0, "mev": 1e3, "j": 1 / 1.602176634e-16}
 
 
 @dataclass
-class Source:
+class Told:
+    """What the user should know about a scan, gathered while it is being opened."""
+
+    problems: list[Problem] = field(default_factory=list, kw_only=True)
+
+    def tell(self, level: Level, text: str) -> None:
+        self.problems.append(Problem(level, text))
+
+
+@dataclass
+class Source(Told):
     """One scan file while it is being opened: what is found in it and what the user should know about it."""
 
     file: h5py.File
     root: Path
-    problems: list[Problem] = field(default_factory=list)
-
-    def tell(self, level: Level, text: str) -> None:
-        self.problems.append(Problem(level, text))
 
     def locate(self, name: str) -> Place | None:
         return locate(self.file, name, self.root)
@@ -139,7 +145,7 @@ def unit_of(dataset: h5py.Dataset) -> str:
     return attribute_of(dataset, "units").strip().lower().replace("µ", "u").replace("μ", "u")
 
 
-def radians(source: Source, angles: NDArray[Any], unit: str) -> NDArray[np.float64]:
+def radians(source: Told, angles: NDArray[Any], unit: str) -> NDArray[np.float64]:
     """Angles in radians; degrees unless the unit says otherwise. Raises ScanFault for angles that are no numbers."""
     angles = np.asarray(angles, np.float64).ravel()
     if not np.isfinite(angles).all():
@@ -152,7 +158,7 @@ def radians(source: Source, angles: NDArray[Any], unit: str) -> NDArray[np.float
     return np.deg2rad(angles)
 
 
-def check_order(source: Source, theta: NDArray[np.float64]) -> None:
+def check_order(source: Told, theta: NDArray[np.float64]) -> None:
     """Tells when angles repeat or run back and forth."""
     steps = np.diff(theta)
     if repeated := len(theta) - len(np.unique(theta)):
@@ -161,7 +167,7 @@ def check_order(source: Source, theta: NDArray[np.float64]) -> None:
         source.tell("amber", "The angles are not in order; each projection is used at its own angle.")
 
 
-def tell_missing(source: Source, flats: Frames | None, darks: Frames | None) -> None:
+def tell_missing(source: Told, flats: Frames | None, darks: Frames | None) -> None:
     """Tells which references the scan lacks and what that means."""
     if flats is None:
         source.tell(

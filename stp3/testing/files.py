@@ -1,23 +1,25 @@
-"""Practice scans on disk in the HDF5 formats, written block by block and complete or not at all."""
+"""Practice scans on disk, HDF5 files and folders of frames: written block by block, complete or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import UsageFault
+from stp3.testing.folders import TIFFWriter
 from stp3.testing.truth import Truth
 
-Layout = Literal["contiguous", "frames"]  # frames: a chunk holds four frames
+Layout = Literal["contiguous", "frames"]  # frames: a chunk holds four frames, or a file all of them
 _NEXUS = {
     "entry": "NXentry",
     "entry/data": "NXdata",
@@ -28,20 +30,35 @@ _NEXUS = {
 }
 
 
+class Writer(Protocol):
+    """Takes the frames of a practice scan."""
+
+    def write_references(self, flats: NDArray[np.uint16], darks: NDArray[np.uint16]) -> None: ...
+
+    def write_projections(self, start: int, counts: NDArray[np.uint16]) -> None: ...
+
+
 @contextmanager
-def writing(path: Path, truth: Truth, sample: str, layout: Layout) -> Iterator[ScanWriter]:
-    """A writer to a hidden file beside `path`, which takes its name once all is written. Raises UsageFault."""
+def writing(path: Path, truth: Truth, sample: str, layout: Layout) -> Iterator[Writer]:
+    """A writer to a hidden file or folder, which takes the name `path` once all is written. Raises UsageFault."""
     if not path.parent.is_dir():
         raise UsageFault(f"the folder {path.parent} does not exist. Make it first, or write elsewhere.")
     hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
-    kind = _WRITERS[truth.format]
     try:
-        with h5py.File(hidden, "w", libver=("v110", "v110")) as file:
-            yield kind(file, truth, sample, layout)
+        if kind := _FOLDERS.get(truth.format):
+            if path.exists():
+                raise UsageFault(f"{path} exists already. Write elsewhere.")
+            hidden.mkdir()
+            yield kind(hidden, truth, sample, together=layout == "frames")
+        else:
+            with h5py.File(hidden, "w", libver=("v110", "v110")) as file:
+                yield _WRITERS[truth.format](file, truth, sample, layout)
         hidden.replace(path)
     except PermissionError as error:
         raise UsageFault(f"{path} cannot be written: {error.strerror}. Write elsewhere.") from error
     finally:
+        if hidden.is_dir():
+            shutil.rmtree(hidden)
         hidden.unlink(missing_ok=True)
 
 
@@ -168,3 +185,4 @@ class TDFWriter(ScanWriter):
 
 _PREFIXES = {"tomo_prefix": "tomo", "flat_prefix": "flat", "dark_prefix": "dark"}
 _WRITERS = {"data-exchange": DataExchangeWriter, "nxtomo": NXtomoWriter, "tdf": TDFWriter}
+_FOLDERS = {"tiff": TIFFWriter}

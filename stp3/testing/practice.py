@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from stp3.errors import UsageFault
 from stp3.testing.faults import Detector, make_detector
-from stp3.testing.files import Layout, ScanWriter, writing
+from stp3.testing.files import Layout, Writer, writing
 from stp3.testing.phantom import View, line_integrals, make_phantom
 from stp3.testing.truth import Format, Truth, truth_path
 
@@ -144,7 +144,7 @@ def write_practice_scan(path: str | Path, *, threads: int = 1, **settings: Any) 
     return truth
 
 
-def _write_references(writer: ScanWriter, scan: PracticeScan, detector: Detector) -> None:
+def _write_references(writer: Writer, scan: PracticeScan, detector: Detector) -> None:
     rng = np.random.default_rng([scan.seed, 3])
     shape = (scan.flats, scan.rows, scan.columns)
     times = np.where(np.arange(scan.flats) < scan.flats_before, -0.01, 1.01)

@@ -28,6 +28,10 @@ class ReaderContract:
         """Writes a practice scan of 12 angles x 5 rows x 32 columns in the format; gives its truth."""
         return write_practice_scan(path, columns=32, rows=5, angles=12, faults={"noise"}, format=self.reader.name)
 
+    def file(self, path: Path) -> Path:
+        """The file that holds the first projection."""
+        return path
+
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
         return tmp_path / f"scan{self.suffix}"
@@ -99,30 +103,34 @@ class ReaderContract:
 
     def test_a_changed_file_is_noticed(self, scan: Scan, path: Path) -> None:
         scan.check_unchanged()
-        os.utime(path, ns=(0, 0))
+        os.utime(self.file(path), ns=(0, 0))
         with pytest.raises(ScanFault, match="changed"):
             scan.check_unchanged()
 
     def test_a_file_cut_short_is_refused_in_words(self, truth: Truth, path: Path) -> None:
-        os.truncate(path, path.stat().st_size // 2)
+        file = self.file(path)
+        os.truncate(file, file.stat().st_size // 2)
         with pytest.raises(ScanFault, match=r"cut short|damaged"):
             self.reader.open(path)
 
     def test_a_vanished_file_is_a_fault_of_the_scan(self, scan: Scan, path: Path) -> None:
-        path.unlink()
+        self.file(path).unlink()
         with pytest.raises(ScanFault):
             scan.projections.read()
 
     def test_a_pipe_is_not_waited_for(self, path: Path) -> None:
-        os.mkfifo(path)
+        file = self.file(path)
+        file.parent.mkdir(exist_ok=True)
+        os.mkfifo(file)
         start = time.monotonic()
-        assert self.reader.misfit(path)
+        assert file != path or self.reader.misfit(path)
         with pytest.raises(ScanFault):
             self.reader.open(path)
         assert time.monotonic() - start < 1
 
     def test_the_file_is_never_written_to(self, truth: Truth, path: Path) -> None:
-        before = path.read_bytes(), path.stat().st_mtime_ns
-        path.chmod(0o400)
+        file = self.file(path)
+        before = file.read_bytes(), file.stat().st_mtime_ns
+        file.chmod(0o400)
         self.reader.open(path).projections.read()
-        assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+        assert (file.read_bytes(), file.stat().st_mtime_ns) == before

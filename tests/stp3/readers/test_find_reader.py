@@ -26,7 +26,7 @@ def test_a_file_of_no_format_is_told_what_each_reader_missed(tmp_path: Path) -> 
 
 def test_a_text_is_no_scan(tmp_path: Path) -> None:
     (tmp_path / "scan.h5").write_text("hello")
-    with pytest.raises(ScanFault, match=r"not a scan that STP3 reads \(It is not an HDF5 file\)"):
+    with pytest.raises(ScanFault, match=r"not a scan that STP3 reads \(.*data-exchange.*: It is not an HDF5 file; "):
         open_scan(tmp_path / "scan.h5")
 
 
