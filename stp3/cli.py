@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from stp3 import __version__, cli_jobs, cli_recipes, cli_scans
+from stp3 import __version__, cli_jobs, cli_recipes, cli_scans, cli_volumes
 from stp3.errors import Stp3Error, UsageFault
 
 _EXAMPLES = """\
@@ -21,6 +21,7 @@ from a scan to a volume:
   stp3 recipe default > recipe.yaml                                     the steps, to be edited
   stp3 run scan.h5 --recipe recipe.yaml -o volume                       all slices
   stp3 jobs                                                             how the work stands
+  stp3 verify volume                                                    whether its files are what was written
 
 `stp3 COMMAND --help` explains each. SCAN is a file, or a folder that holds one scan.
 """
@@ -68,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"stp3 {__version__}")
     parser.set_defaults(json=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (cli_scans, cli_jobs, cli_recipes):
+    for module in (cli_scans, cli_jobs, cli_volumes, cli_recipes):
         module.add_commands(commands)
     return parser
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,21 +25,49 @@ _READ_BYTES = 1 << 20
 class Unit:
     """One finished file of a volume: its path inside the volume's folder, its size and its checksum.
 
-    XXH3 of 128 bits keeps up with a fast disk, where SHA-256 would take as long as half a reconstruction;
-    `xxhsum -H2` prints it.
+    With `offset` it is that part of the file. XXH3 of 128 bits keeps up with a fast disk, where SHA-256 would take as
+    long as half a reconstruction; `xxhsum -H2` prints it.
     """
 
     path: str
     bytes: int
     xxh128: str
+    offset: int | None = None
+
+    @property
+    def is_hidden(self) -> bool:
+        """True for what only a running job needs."""
+        return self.path.startswith(".")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data from which the unit can be made again."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Unit:
+        """The unit of `as_dict`; what newer versions may add is left out."""
+        return cls(content["path"], content["bytes"], content["xxh128"], content.get("offset"))
 
     def is_intact(self, folder: Path) -> bool:
         """True when the file is there with these very bytes."""
+        return self.damage(folder) is None
+
+    def damage(self, folder: Path, on_bytes: Callable[[int], None] | None = None) -> str | None:
+        """What is wrong with the file, in words; None when it is there with these very bytes.
+
+        `on_bytes` hears how many bytes were read since it was called last.
+        """
         path = folder / self.path
         try:
-            return path.stat().st_size == self.bytes and checksum(path) == self.xxh128
-        except OSError:
-            return False
+            size = path.stat().st_size
+            if size != self.bytes if self.offset is None else size < self.offset + self.bytes:
+                return f"is {size} bytes long instead of {self.bytes + (self.offset or 0)}"
+            found = checksum(path, self.offset or 0, self.bytes, on_bytes)
+        except FileNotFoundError:
+            return "is missing"
+        except OSError as error:
+            return f"cannot be read ({os.strerror(error.errno or 0)})"
+        return None if found == self.xxh128 else "holds other bytes than were written"
 
 
 def write_unit(folder: Path, name: str, parts: Iterable[Buffer]) -> Unit:
@@ -89,12 +117,19 @@ def sync_folder(folder: Path) -> None:
         raise refusal(error, folder, 0) from error
 
 
-def checksum(path: Path) -> str:
-    """The XXH3 of a file, 128 bits in hexadecimal digits. Raises OSError."""
-    digest = xxhash.xxh3_128()
-    with open(path, "rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
+def checksum(
+    path: Path, offset: int = 0, count: int | None = None, on_bytes: Callable[[int], None] | None = None
+) -> str:
+    """The XXH3 of a file or of `count` bytes of it, 128 bits in hexadecimal digits. Raises OSError."""
+    digest, block = xxhash.xxh3_128(), memoryview(bytearray(_READ_BYTES))
+    left = path.stat().st_size - offset if count is None else count
+    with open(path, "rb", buffering=0) as file:
+        file.seek(offset)
+        while left > 0 and (read := file.readinto(block[: min(left, _READ_BYTES)])):
+            digest.update(block[:read])
+            left -= read
+            if on_bytes:
+                on_bytes(read)
     return digest.hexdigest()
 
 

@@ -20,7 +20,7 @@ from stp3.plan import Plan, resolve
 from stp3.provenance import provenance
 from stp3.recipe import Recipe
 from stp3.scan import Scan
-from stp3.volume import Volume, check_free, check_space, claim, describe, open_volume
+from stp3.volume import Volume, check_free, check_space, claim, complete, describe, open_volume, store
 from stp3.writers import Layout, SlabRecord, Writer, find_writer
 
 Progress = Callable[[int, int], None]
@@ -122,15 +122,7 @@ def write_slab(
     if before_write:
         before_write()
     with _writing:
-        units = writer.write(rows, slices)
-    return SlabRecord(rows, units, time.perf_counter() - start, os.getpid())
-
-
-def complete(writer: Writer, records: list[SlabRecord], owner: str) -> None:
-    """Makes the finished volume of all slabs. May be called again after a crash. Raises Stp3Error."""
-    files = writer.finish(sorted(records, key=lambda record: record.rows.start))
-    describe(writer.layout, owner, files=files)
-    writer.tidy()
+        return store(writer, rows, slices, start)
 
 
 def grey_range(plan: Plan) -> tuple[float, float] | None:

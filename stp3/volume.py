@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.durable import Unit, in_bytes, refusal, sync_folder, write_json, write_text
+from stp3.durable import Unit, in_bytes, refusal, sync_folder, write_text, write_unit
 from stp3.errors import Stp3Error, UsageFault
+from stp3.histogram import Histogram
 from stp3.provenance import now
-from stp3.writers import Layout, Writer, find_writer
+from stp3.writers import Layout, SlabRecord, Writer, find_writer
+from stp3.writers.thumbnails import keep_sections, remove_sections, write_thumbnails
+
+if TYPE_CHECKING:
+    from stp3.verify import Damage
 
 _FORMAT = 1
 _DESCRIPTION = "volume.json"
@@ -32,7 +38,7 @@ class Volume:
     def __init__(self, folder: Path, writer: Writer, content: Mapping[str, Any]) -> None:
         self.folder = folder
         self.is_complete = content.get("state") == "complete"
-        self.files = tuple(Unit(**unit) for unit in content.get("files", []))
+        self.files = tuple(Unit.from_dict(unit) for unit in content.get("files", []))
         self._writer = writer
 
     @property
@@ -83,13 +89,21 @@ class Volume:
         except (OSError, KeyError, ValueError) as error:
             raise Stp3Error(f"slice {z_index} (row {row}) of {self.folder} cannot be read yet: {error}.") from error
 
+    @property
+    def bytes(self) -> int:
+        """What the files of a finished volume take on disk."""
+        return sum(unit.bytes for unit in self.files)
+
     def tidy(self) -> None:
         """Takes away what only the job needed."""
         self._writer.tidy()
+        remove_sections(self.folder)
 
-    def check_files(self) -> list[str]:
-        """The files of a finished volume that are no longer what was written."""
-        return [unit.path for unit in self.files if not unit.is_intact(self.folder)]
+    def check_files(self, on_progress: Callable[[int, int], None] | None = None) -> list[Damage]:
+        """The files of a finished volume that are no longer what was written; see `stp3.verify`."""
+        from stp3.verify import check_units
+
+        return check_units(self.folder, self.files, on_progress)
 
 
 def open_volume(folder: str | os.PathLike[str]) -> Volume:
@@ -164,9 +178,35 @@ def check_space(writer: Writer, bytes_there: int = 0) -> None:
         )
 
 
-def describe(layout: Layout, owner: str, *, files: Iterable[Unit] | None = None) -> None:
+def store(writer: Writer, rows: range, slices: NDArray[Any], start: float | None = None) -> SlabRecord:
+    """Stores a slab, what thumbnails will show of it and how often its values occur; on disk when this returns.
+
+    `start` is the moment (time.perf_counter) at which work on the slab began. Raises Stp3Error.
+    """
+    start = time.perf_counter() if start is None else start
+    units = (*writer.write(rows, slices), keep_sections(writer.layout, rows, slices))
+    histogram = Histogram.of(slices)
+    return SlabRecord(rows, units, time.perf_counter() - start, os.getpid(), histogram)
+
+
+def complete(writer: Writer, records: list[SlabRecord], owner: str) -> None:
+    """Makes the finished volume of all slabs. May be called again after a crash. Raises Stp3Error."""
+    records = sorted(records, key=lambda record: record.rows.start)
+    counted = [record.histogram for record in records if record.histogram]
+    histogram = sum(counted, Histogram()) if len(counted) == len(records) else None
+    files = writer.finish(records)
+    files += write_thumbnails(writer.layout, records, histogram)
+    describe(writer.layout, owner, files=files, histogram=histogram)
+    writer.tidy()
+    remove_sections(writer.layout.folder)
+
+
+def describe(
+    layout: Layout, owner: str, *, files: Iterable[Unit] | None = None, histogram: Histogram | None = None
+) -> None:
     """Writes what is known of a volume beside it; with `files` it is complete. Raises Stp3Error."""
     provenance = dict(layout.provenance) | ({} if files is None else {"ended": now()})
+    recipe = write_unit(layout.folder, _RECIPE, [layout.recipe.encode()])
     content = {
         "stp3_volume": _FORMAT,
         "state": "writing" if files is None else "complete",
@@ -179,13 +219,20 @@ def describe(layout: Layout, owner: str, *, files: Iterable[Unit] | None = None)
         "voxel_size_um": layout.voxel_size_um,
         "grey_range": layout.grey_range,
         "units": "attenuation per column" if layout.grey_range is None else "grey value",
+        "histogram": histogram.in_words() if histogram else None,
+        "clipped_percent": histogram.clipped_percent if histogram and layout.grey_range else None,
         "recipe_fingerprint": layout.fingerprint,
         "recipe": layout.recipe,
         "provenance": provenance,
-        "files": [asdict(unit) for unit in files or ()],
+        "files": [unit.as_dict() for unit in [*files, recipe]] if files is not None else [],
     }
-    write_text(layout.folder / _RECIPE, layout.recipe)
-    write_json(layout.folder / _DESCRIPTION, content)
+    write_text(layout.folder / _DESCRIPTION, _as_json(content))
+
+
+def _as_json(content: Any) -> str:
+    """Plain data as JSON for people to read: lists of numbers stand on one line."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    return re.sub(r"\[\n[\d\s,.eE+-]*\n *\]", lambda found: " ".join(found[0].split()), text) + "\n"
 
 
 def _described(folder: Path) -> dict[str, Any] | None:

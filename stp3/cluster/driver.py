@@ -112,6 +112,7 @@ class Driver:
         self._tell(stage="putting the volume together", seconds_left=None)
         records = [self.records[start] for start in sorted(self.records)]
         await run_one(pool, tasks.complete_job, self.run.folder, self.fence, writer, records, self.run.id)
+        self._tell(bytes_written=open_volume(self.output).bytes)
         journal.add("complete", fence=self.fence, time=now())
         journal.close()
 
@@ -158,7 +159,7 @@ class Driver:
         assert self.progress is not None  # noqa: S101 - set before
         for rows in plan.slabs():
             self.progress.found(len(rows))
-        self._tell(bytes_written=sum(unit.bytes for unit in open_volume(self.output).files))
+        self._tell(bytes_written=open_volume(self.output).bytes)
 
     def _count(self, record: SlabRecord, *, found: bool = False) -> None:
         assert self.progress is not None  # noqa: S101 - set before the first slab
@@ -167,9 +168,7 @@ class Driver:
             self.progress.found(len(record.rows))
         else:
             self.progress.finished(len(record.rows), record.seconds)
-        self.state = self.state.model_copy(
-            update={"bytes_written": self.state.bytes_written + sum(unit.bytes for unit in record.units)}
-        )
+        self.state = self.state.model_copy(update={"bytes_written": self.state.bytes_written + record.bytes})
 
     async def _watch(self) -> None:
         """Looks for `cancel` and writes the state until the job is over."""

@@ -13,9 +13,9 @@ from stp3.measured import Measured
 from stp3.plan import Plan, part_of, resolve
 from stp3.provenance import provenance
 from stp3.recipe import Recipe
-from stp3.run import IN_FLIGHT, complete, write_slab
+from stp3.run import IN_FLIGHT, write_slab
 from stp3.scan import open_scan
-from stp3.volume import is_owner, open_volume
+from stp3.volume import complete, is_owner, open_volume
 from stp3.writers import SlabRecord, Writer
 
 _SLAB_SHARE = 0.8  # of a worker's memory; the rest is Python and the libraries

@@ -15,6 +15,18 @@ def to_grey(
     threads: int,
     instructions: str = "",
 ) -> None: ...
+def extent(values: NDArray[np.float32], threads: int, instructions: str = "") -> tuple[float, float, int]: ...
+def count_values(
+    values: NDArray[np.float32],
+    low: float,
+    high: float,
+    scale: float,
+    first: int,
+    counts: NDArray[np.uint64],
+    threads: int,
+    instructions: str = "",
+) -> None: ...
+def count_greys(values: NDArray[Any], counts: NDArray[np.uint64], threads: int) -> None: ...
 def weighted_sums(
     weights: NDArray[np.float32],
     lines: NDArray[np.float32],

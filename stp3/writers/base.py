@@ -7,7 +7,7 @@ dies leaves finished slabs whole. `finish` makes of them what the user takes hom
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.durable import Unit
+from stp3.histogram import Histogram
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,34 @@ class Layout:
 
 @dataclass(frozen=True)
 class SlabRecord:
-    """A slab whose bytes are on disk: the files that hold it and the seconds it took."""
+    """A slab whose bytes are on disk: the files that hold it, the seconds it took and how often its values occur."""
 
     rows: range
     units: tuple[Unit, ...]
     seconds: float
     pid: int
+    histogram: Histogram | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What the slab adds to the volume."""
+        return sum(unit.bytes for unit in self.units if not unit.is_hidden)
 
     def as_dict(self) -> dict[str, Any]:
-        units = [asdict(unit) for unit in self.units]
-        return {"rows": [self.rows.start, self.rows.stop], "units": units, "seconds": self.seconds, "pid": self.pid}
+        return {
+            "rows": [self.rows.start, self.rows.stop],
+            "units": [unit.as_dict() for unit in self.units],
+            "seconds": self.seconds,
+            "pid": self.pid,
+            "histogram": self.histogram.as_dict() if self.histogram else None,
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> SlabRecord:
-        units = tuple(Unit(unit["path"], unit["bytes"], unit["xxh128"]) for unit in content["units"])
-        return cls(range(*content["rows"]), units, content.get("seconds", 0.0), content.get("pid", 0))
+        units = tuple(Unit.from_dict(unit) for unit in content["units"])
+        counted = content.get("histogram")
+        histogram = Histogram.from_dict(counted) if counted else None
+        return cls(range(*content["rows"]), units, content.get("seconds", 0.0), content.get("pid", 0), histogram)
 
 
 class Writer:
@@ -87,7 +101,7 @@ class Writer:
 
     def finish(self, records: list[SlabRecord]) -> tuple[Unit, ...]:
         """The files of the complete volume, made from all slabs. May be called again. Raises Stp3Error."""
-        return tuple(unit for record in records for unit in record.units)
+        return tuple(unit for record in records for unit in record.units if not unit.is_hidden)
 
     def tidy(self) -> None:
         """Takes away what only the running job needed."""

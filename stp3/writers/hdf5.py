@@ -70,7 +70,7 @@ class HDF5(Writer):
     def _assemble(self, file: h5py.File, records: list[SlabRecord]) -> h5py.Dataset:
         data = file.create_dataset(_DATASET, self.layout.shape, self.layout.dtype)
         for record in records:
-            (unit,) = record.units
+            unit = record.units[0]
             if not unit.is_intact(self.layout.folder):
                 raise Stp3Error(f"the finished slab {unit.path} was changed or removed. Resume the job to redo it.")
             start = record.rows.start - self.layout.rows.start

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "counts.hpp"
+#include "grey.hpp"
 #include "gridder.hpp"
 #include "profiles.hpp"
 #include "projection_filter.hpp"
@@ -184,6 +185,23 @@ bool check_filter(int angles, int rows, int columns, int reach, int first, int l
   return good;
 }
 
+// Extremes and counts of values, some of which are no numbers; true when a plain loop counts the same.
+bool check_histogram(int count) {
+  std::vector<float> values(count);
+  for (int i = 0; i < count; i++) values[i] = i % 11 == 3 ? NAN : i % 13 == 5 ? -INFINITY : float(i * 37 % 101) - 50;
+  const stp3::Extent found = stp3::baseline::extent(values.data(), values.size());
+  if (!found.finite) return count == 0;
+  const int first = int(std::floor(found.low / 4)), bins = int(std::floor(found.high / 4)) - first + 1;
+  std::vector<std::uint64_t> tables(std::size_t(stp3::kTables) * (bins + 1)), wanted(bins + 1);
+  stp3::baseline::count_values(values.data(), values.size(), found, 0.25f, first, bins, tables.data());
+  std::size_t finite = 0;
+  for (float value : values)
+    if (std::isfinite(value)) wanted[int(std::floor(value / 4)) - first]++, finite++;
+  for (std::size_t i = 0; i < tables.size(); i++) wanted[i % (bins + 1)] -= tables[i];
+  wanted[bins] += values.size() - finite;
+  return finite == found.finite && std::all_of(wanted.begin(), wanted.end(), [](std::uint64_t left) { return left == 0; });
+}
+
 }  // namespace
 
 int main() {
@@ -211,5 +229,6 @@ int main() {
   for (int columns : {1, 3, 4, 21})
     for (int rows : {1, 2, 15, 67, 150})
       for (int reach : {0, 1, 9}) good &= check_filter(1 + rows % 5, rows, columns, reach, rows / 3, rows / 3 + (rows + 1) / 2);
+  for (int count : {0, 1, 2, 15, 16, 17, 255, 256, 257, 1000}) good &= check_histogram(count);
   return good ? 0 : 1;
 }

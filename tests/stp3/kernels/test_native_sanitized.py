@@ -25,7 +25,15 @@ BASELINE = ["-DSTP3_INSTRUCTIONS=baseline", "-DSTP3_LANES=4"]
 def test_nothing_is_touched_outside_its_bounds(tmp_path: Path) -> None:
     stripes = ("stripe_removal.cpp", "stripe_detection.cpp")
     shared = ("plan.cpp", "gridder.cpp", "instructions.cpp", "counts_pass.cpp", *stripes)
-    families = ("counts.cpp", "kernel.cpp", "profiles.cpp", "projection_filter.cpp", "stripes.cpp", "warp.cpp")
+    families = (
+        "counts.cpp",
+        "grey.cpp",
+        "kernel.cpp",
+        "profiles.cpp",
+        "projection_filter.cpp",
+        "stripes.cpp",
+        "warp.cpp",
+    )
     files = [*(SOURCES / name for name in shared + families), Path(__file__).parent / "native_check.cpp"]
 
     def build(source: Path) -> str:
@@ -52,7 +60,8 @@ def test_nothing_is_touched_outside_its_bounds(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not COMPILER or not shutil.which("nm"), reason="no C++ compiler")
 @pytest.mark.parametrize(
-    "family", ["counts.cpp", "kernel.cpp", "profiles.cpp", "projection_filter.cpp", "stripes.cpp", "warp.cpp"]
+    "family",
+    ["counts.cpp", "grey.cpp", "kernel.cpp", "profiles.cpp", "projection_filter.cpp", "stripes.cpp", "warp.cpp"],
 )
 def test_an_instruction_set_lends_no_code_to_others(tmp_path: Path, family: str) -> None:
     """The linker keeps one copy of a shared inline function: compiled for AVX-512, it would crash other machines."""

@@ -18,20 +18,10 @@ import zarr
 from stp3.durable import remove_unfinished, write_unit
 from stp3.errors import Stp3Error, UsageFault
 from stp3.volume import check_free, check_space, claim, describe, open_volume
-from stp3.writers import Layout, SlabRecord, Writer, find_writer, format_names
+from stp3.writers import SlabRecord, Writer, find_writer, format_names
+from tests.stp3.writers.volumes import ROWS, SLAB_ROWS, layout
 
-ROWS = range(7, 17)  # neither from 0 nor a multiple of the slab
-SLAB_ROWS = 4
 RNG = np.random.default_rng(3)
-
-
-def layout(folder: Path, format: str, dtype: str = "float32", **changes: object) -> Layout:
-    values: dict[str, object] = {
-        "folder": folder, "format": format, "rows": ROWS, "slab_rows": SLAB_ROWS, "slice_shape": (13, 17),
-        "dtype": np.dtype(dtype), "voxel_size_um": 3.25, "grey_range": None, "fingerprint": "0123456789abcdef",
-        "recipe": "steps: []\n", "provenance": {"user": "ada", "versions": {"stp3": "0"}},
-    }  # fmt: skip
-    return Layout(**(values | changes))  # type: ignore[arg-type]
 
 
 def voxels(dtype: str = "float32") -> np.ndarray:
