@@ -16,6 +16,7 @@ _EXAMPLES = """\
 from a scan to a volume:
   stp3 practice scan.h5 --columns 512 --rows 32 --faults rings,noise    a scan to practise on
   stp3 info scan.h5                                                     what is in it, what is wrong with it
+  stp3 check scan.h5                                                    whether it can be reconstructed as it is
   stp3 axis scan.h5                                                     where its rotation axis is
   stp3 preview scan.h5 --row 16 -o slice.tif                            one slice
   stp3 recipe default > recipe.yaml                                     the steps, to be edited

@@ -1,4 +1,4 @@
-"""Commands on scans: info, axis, stripes, preview, practice."""
+"""Commands on scans: info, check, axis, stripes, preview, practice."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ faults (the rotation axis is always somewhat off the middle):
 
 The truth (axis, phantom, faults) is written beside the scan, to scan.truth.json.
 """
+_CHECK = """\
+  stp3 check scan.h5
+  stp3 check scan.h5 --json
+  stp3 check scan.h5 --wait 600       while it is being measured
+
+Exit code 1 when a line is red: no job is started on such a scan. Starting a job accepts the amber lines; they are
+recorded with the volume.
+"""
 _SIZES = (("columns", 256, "detector columns"), ("rows", 8, "detector rows"), ("angles", 360, "projections"))
 _SET_UP = (
     ("pixel-size-um", 5.0, "micrometres"),
@@ -49,6 +57,7 @@ def add_commands(commands: Commands) -> None:
         commands, "info", _info, "what is in a scan and what is wrong with it", "  stp3 info scan.h5 --json"
     )
     add_scan(info)
+    _add_check(commands)
     axis = add_command(
         commands, "axis", _axis, "find the rotation axis (a column, counted from 0)",
         "  stp3 axis scan.h5\n  stp3 preview scan.h5 --row 10 --set rotation_axis.column=511.5 -o slice.tif",
@@ -57,6 +66,19 @@ def add_commands(commands: Commands) -> None:
     _add_stripes(commands)
     _add_preview(commands)
     _add_practice(commands)
+
+
+def _add_check(commands: Commands) -> None:
+    check = add_command(
+        commands, "check", _check, "look over a scan before anything is computed: green, amber and red lines",
+        _CHECK,
+    )  # fmt: skip
+    add_scan(check)
+    add_recipe(check)
+    check.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="where the volume would go")
+    check.add_argument(
+        "--wait", metavar="SECONDS", type=float, default=0.0, help="look again as long while the scan is written"
+    )
 
 
 def _add_stripes(commands: Commands) -> None:
@@ -116,6 +138,15 @@ def _info(arguments: argparse.Namespace) -> int:
     ])  # fmt: skip
     problems = [f"{problem['level']}: {problem['text']}" for problem in content["problems"]]
     return show(arguments, content, [*lines, *problems])
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from stp3.preflight import preflight_when_written
+
+    report = preflight_when_written(arguments.scan, recipe_of(arguments), arguments.output, arguments.wait)
+    lines = [f"{finding.level:<5}  {finding.text} [{finding.code}]" for finding in report.findings]
+    show(arguments, report.as_dict(), [*lines, f"{report.verdict} ({report.seconds:.1f} s)"])
+    return 1 if report.verdict == "red" else 0
 
 
 _QUANTITIES = (("pixel_size_um", "um pixels"), ("energy_kev", "keV"), ("distance_mm", "mm distance"))

@@ -33,12 +33,25 @@ class Frames(Protocol):
         ...
 
 
+def unwritten(frames: Frames) -> NDArray[np.bool_]:
+    """Which frames were not written, or not all of them, shape (frames,); stacks may tell by a method of that name."""
+    told: NDArray[np.bool_] | None = getattr(frames, "unwritten", lambda: None)()
+    return np.zeros(frames.shape[0], np.bool_) if told is None else told
+
+
+def chunks(frames: Frames) -> tuple[int, int, int]:
+    """What is read at least at once (frames, rows, columns); stacks may tell by a method of that name."""
+    told: tuple[int, int, int] | None = getattr(frames, "chunks", lambda: None)()
+    return told or (1, 1, 1)
+
+
 @dataclass(frozen=True)
 class Problem:
-    """Something about a scan that the user should know, in words."""
+    """Something about a scan that the user should know, in words; `code` is the same for all of its kind."""
 
     level: Level
     text: str
+    code: str = "scan"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stp3.kernels import memory
 from stp3.kernels.threads import pieces
+from stp3.scan import chunks, unwritten
 
 if TYPE_CHECKING:
     from stp3.scan import Frames, Scan
@@ -45,6 +46,15 @@ class PartOfFrames:
             frames = self.numbers if frames is None else self.numbers[frames]
         data = self.frames.read(stored, frames)[:, :, self.columns.start : self.columns.stop]
         return data if size == 1 else _averaged(data, size, len(rows), self.shape[2])
+
+    def unwritten(self) -> NDArray[np.bool_]:
+        """Which frames were not written, or not all of them. Shape (frames,). Raises ScanFault."""
+        missing = unwritten(self.frames)
+        return missing if self.numbers is None else missing[self.numbers]
+
+    def chunks(self) -> tuple[int, int, int]:
+        """What is read at least at once (frames, rows, columns of the detector)."""
+        return chunks(self.frames)
 
 
 def _averaged(data: NDArray[Any], size: int, rows: int, columns: int) -> NDArray[np.float32]:

@@ -57,16 +57,24 @@ def _match(source: Source, projections: H5Frames) -> tuple[H5Frames, NDArray[np.
     frames = projections.shape[0]
     if (found := source.values("/exchange/theta")) is None or not found[0].size:
         source.tell(
-            "amber", f"The file states no angles: 0 to 180 degrees inclusive are taken for its {frames} projections."
+            "amber",
+            f"The file states no angles: 0 to 180 degrees inclusive are taken for its {frames} projections.",
+            "angles.assumed",
         )
         return projections, np.linspace(0, np.pi, frames)
     theta = radians(source, *found)
     if len(theta) > frames:
         source.tell(
-            "amber", f"The file states {len(theta)} angles for {frames} projections: the first {frames} are used."
+            "amber",
+            f"The file states {len(theta)} angles for {frames} projections: the first {frames} are used.",
+            "angles.count",
         )
     elif len(theta) < frames:
-        source.tell("red", f"The file states {len(theta)} angles for {frames} projections: the rest are not used.")
+        source.tell(
+            "red",
+            f"The file states {len(theta)} angles for {frames} projections: the rest are not used.",
+            "angles.count",
+        )
         projections = replace(projections, numbers=np.arange(len(theta)))
     theta = theta[:frames]
     check_order(source, theta)
@@ -77,7 +85,9 @@ def _references(source: Source, projections: H5Frames) -> tuple[H5Frames | None,
     """Flats and darks; neither for transmissions, which have been divided by their flats already."""
     if source.attribute(_DATA, "units").strip().lower() == "transmission":
         source.tell(
-            "info", "The file holds transmissions, already divided by flats: flat and dark frames are not used."
+            "info",
+            "The file holds transmissions, already divided by flats: flat and dark frames are not used.",
+            "flats",
         )
         return None, None
     size = (projections.shape[1], projections.shape[2])

@@ -139,28 +139,6 @@ def check_storage(dataset: h5py.Dataset, root: Path, links: int = _LINKS) -> Non
                 raise ScanFault(f"{dataset.name} needs {name} of {filename}, which does not exist.")
 
 
-def missing_share(dataset: h5py.Dataset) -> float:
-    """The share of the dataset (0 to 1) that was never written: it reads as zeros without an error."""
-    if dataset.is_virtual:
-        return _unmapped_share(dataset)
-    if dataset.chunks is None:
-        return 0.0 if dataset.id.get_storage_size() or not dataset.size else 1.0
-    expected = int(np.prod([-(-size // chunk) for size, chunk in zip(dataset.shape, dataset.chunks, strict=True)]))
-    return 1 - int(dataset.id.get_num_chunks()) / expected if expected else 0.0
-
-
-def _unmapped_share(dataset: h5py.Dataset) -> float:
-    """For a virtual dataset whose sources `check_storage` has seen: what no source covers, or a source lacks."""
-    sources = dataset.virtual_sources()
-    covered = sum(int(source.vspace.get_select_npoints()) for source in sources)
-    lacking = [max(1 - covered / int(dataset.size), 0.0)]
-    folder = Path(dataset.file.filename).parent
-    for filename, name in {(source.file_name, source.dset_name) for source in sources}:
-        with opened(Path(dataset.file.filename) if filename == "." else folder / filename) as other:
-            lacking.append(missing_share(other[name]))
-    return max(lacking)
-
-
 @dataclass(frozen=True, eq=False)
 class H5Frames:
     """Frames of a 3-D dataset, opened for each read; `numbers` picks some of its frames.
@@ -188,6 +166,20 @@ class H5Frames:
             once, back = np.unique(numbers, return_inverse=True)
             return self._read(rows, once)[back]
         return self._read(rows, numbers)
+
+    def unwritten(self) -> NDArray[np.bool_]:
+        """Which frames were not written, or not all of them: they read as zeros. Shape (frames,). Raises ScanFault."""
+        from stp3.readers.stored import unwritten
+
+        with opened(self.place.file) as file:
+            missing = unwritten(file[self.place.name], axis=1 if self.sinograms else 0)
+        return missing if self.numbers is None else missing[self.numbers]
+
+    def chunks(self) -> tuple[int, int, int] | None:
+        """What HDF5 reads at least at once (frames, rows, columns); None where it reads any value by itself."""
+        with opened(self.place.file) as file:
+            stored: tuple[int, int, int] | None = file[self.place.name].chunks
+        return (stored[1], stored[0], stored[2]) if stored and self.sinograms else stored
 
     def _read(self, rows: range, numbers: NDArray[np.intp]) -> NDArray[Any]:
         shape = (len(rows), len(numbers)) if self.sinograms else (len(numbers), len(rows))

@@ -75,11 +75,13 @@ def _keys(source: Source, detector: str, frames: int) -> NDArray[np.int64]:
         raise ScanFault(f"the image_key tells what {len(keys)} frames are, the stack has {frames}.")
     if len(keys) > frames:
         source.tell(
-            "red", f"The image_key announces {len(keys)} frames, the stack has {frames}: the scan is not complete."
+            "red",
+            f"The image_key announces {len(keys)} frames, the stack has {frames}: the scan is not complete.",
+            "frames.count",
         )
     keys = keys[:frames]
     if invalid := int((keys == _INVALID).sum()):
-        source.tell("info", f"{invalid} frames are marked as invalid and left out.")
+        source.tell("info", f"{invalid} frames are marked as invalid and left out.", "frames.invalid")
     return keys
 
 
@@ -100,7 +102,9 @@ def _angles(
     found = next((found for name in names if (found := source.values(name)) is not None and found[0].size), None)
     if found is None:
         source.tell(
-            "amber", f"The file states no angles: 0 to 180 degrees inclusive are taken for its {count} projections."
+            "amber",
+            f"The file states no angles: 0 to 180 degrees inclusive are taken for its {count} projections.",
+            "angles.assumed",
         )
         return np.linspace(0, np.pi, count), projections
     values, unit = found
@@ -108,7 +112,9 @@ def _angles(
         values = values[projections.numbers]
     elif len(values) > len(keys):
         source.tell(
-            "amber", f"The file states {len(values)} angles for {len(keys)} frames: the first {len(keys)} are used."
+            "amber",
+            f"The file states {len(values)} angles for {len(keys)} frames: the first {len(keys)} are used.",
+            "angles.count",
         )
         values = values[projections.numbers]
     elif len(values) != count:

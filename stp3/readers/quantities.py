@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
-from stp3.readers.hdf5 import H5Frames, Place, locate, missing_share, opened
+from stp3.readers.hdf5 import H5Frames, Place, locate, opened
+from stp3.readers.stored import missing_share
 from stp3.scan import Frames, Level, Problem
 
 _MOST_VALUES = 10_000_000
@@ -31,8 +32,8 @@ class Told:
 
     problems: list[Problem] = field(default_factory=list, kw_only=True)
 
-    def tell(self, level: Level, text: str) -> None:
-        self.problems.append(Problem(level, text))
+    def tell(self, level: Level, text: str, code: str = "scan") -> None:
+        self.problems.append(Problem(level, text, code))
 
 
 @dataclass
@@ -128,7 +129,9 @@ class Source(Told):
                 )
             if missing := missing_share(dataset):
                 self.tell(
-                    "red", f"{missing:.2%} of {name} were never written and read as zeros: the file is not complete."
+                    "red",
+                    f"{missing:.2%} of {name} were never written and read as zeros: the file is not complete.",
+                    "frames.unwritten",
                 )
             return stack
 
@@ -154,7 +157,9 @@ def radians(source: Told, angles: NDArray[Any], unit: str) -> NDArray[np.float64
         return angles
     span = float(np.ptp(angles)) if len(angles) else 0.0
     if not unit and 0 < span < 6.5:
-        source.tell("amber", f"The angles span {span:.3f} degrees and state no unit. Were they meant in radians?")
+        source.tell(
+            "amber", f"The angles span {span:.3f} degrees and state no unit. Were they meant in radians?", "angles.unit"
+        )
     return np.deg2rad(angles)
 
 
@@ -162,16 +167,18 @@ def check_order(source: Told, theta: NDArray[np.float64]) -> None:
     """Tells when angles repeat or run back and forth."""
     steps = np.diff(theta)
     if repeated := len(theta) - len(np.unique(theta)):
-        source.tell("amber", f"{repeated} of {len(theta)} angles occur more than once.")
+        source.tell("amber", f"{repeated} of {len(theta)} angles occur more than once.", "angles.repeated")
     if (steps > 0).any() and (steps < 0).any():
-        source.tell("amber", "The angles are not in order; each projection is used at its own angle.")
+        source.tell("amber", "The angles are not in order; each projection is used at its own angle.", "angles.order")
 
 
 def tell_missing(source: Told, flats: Frames | None, darks: Frames | None) -> None:
     """Tells which references the scan lacks and what that means."""
     if flats is None:
         source.tell(
-            "amber", "The scan has no flat frames: the beam is taken as even, grey values are not quantitative."
+            "amber",
+            "The scan has no flat frames: the beam is taken as even, grey values are not quantitative.",
+            "flats",
         )
     if darks is None:
-        source.tell("amber", "The scan has no dark frames: the detector's offset is taken as zero.")
+        source.tell("amber", "The scan has no dark frames: the detector's offset is taken as zero.", "darks")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.kernels import memory
-from stp3.scan import Frames
+from stp3.scan import Frames, chunks, unwritten
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,14 @@ class OneAfterTheOther:
             first += stack.shape[0]
         return out
 
+    def unwritten(self) -> NDArray[np.bool_]:
+        """Which frames were not written, or not all of them. Raises ScanFault."""
+        return np.concatenate([unwritten(stack) for stack in self.stacks])
+
+    def chunks(self) -> tuple[int, int, int]:
+        """What is read at least at once (frames, rows, columns)."""
+        return max(chunks(stack) for stack in self.stacks)
+
 
 @dataclass(frozen=True)
 class Rescaled:
@@ -60,3 +68,11 @@ class Rescaled:
         if self.divisor != 1:
             values /= np.float32(self.divisor)
         return values
+
+    def unwritten(self) -> NDArray[np.bool_]:
+        """Which frames were not written, or not all of them. Raises ScanFault."""
+        return unwritten(self.stored)
+
+    def chunks(self) -> tuple[int, int, int]:
+        """What is read at least at once (frames, rows, columns)."""
+        return chunks(self.stored)

@@ -48,7 +48,9 @@ class TDF(HDF5Reader):
             source.tell("info", "The file holds transmissions, already divided by flats.")
         else:
             tell_missing(source, flats, darks)
-        source.tell("info", "The file states no angles: 0 to 180 degrees are taken, the end left out.")
+        source.tell(
+            "info", "The file states no angles: 0 to 180 degrees are taken, the end left out.", "angles.assumed"
+        )
         return Scan(
             path=file, format=self.name, identity=identity, projections=projections,
             theta=np.linspace(0, np.pi, projections.shape[0], endpoint=False),
