@@ -77,12 +77,14 @@ def write_unit(folder: Path, name: str, parts: Iterable[Buffer]) -> Unit:
     """
     path = folder / name
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    views = [_view(part).cast("B") for part in parts if len(part)]
-    size = sum(view.nbytes for view in views)
-    digest = xxhash.xxh3_128()
+    size, digest = 0, xxhash.xxh3_128()
     try:
         with open(temporary, "wb") as file:
-            for view in views:
+            for part in parts:
+                if not len(part):
+                    continue
+                view = _view(part).cast("B")
+                size += view.nbytes
                 digest.update(view)
                 file.write(view)
             file.flush()

@@ -87,6 +87,7 @@ def begin(
             fingerprint=plan.recipe.fingerprint,
             recipe=plan.recipe.to_yaml(),
             provenance=provenance,
+            unit=unit(plan),
         )
     )
     claim(folder, owner)
@@ -123,6 +124,12 @@ def write_slab(
         before_write()
     with _writing:
         return store(writer, rows, slices, start)
+
+
+def unit(plan: Plan) -> str:
+    """The unit of what slices show."""
+    what = "rad" if any(use.step.shows_phase for use in plan.steps) else "1"
+    return f"{what}/{'cm' if plan.scan.pixel_size_um else 'pixel'}"
 
 
 def grey_range(plan: Plan) -> tuple[float, float] | None:

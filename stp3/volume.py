@@ -11,6 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from stp3.durable import Unit, in_bytes, refusal, sync_folder, write_text, write
 from stp3.errors import Stp3Error, UsageFault
 from stp3.histogram import Histogram
 from stp3.provenance import now
-from stp3.writers import Layout, SlabRecord, Writer, find_writer
+from stp3.writers import Layout, SlabRecord, Writer, find_writer, histogram_of
 from stp3.writers.thumbnails import keep_sections, remove_sections, write_thumbnails
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def open_volume(folder: str | os.PathLike[str]) -> Volume:
         fingerprint=content["recipe_fingerprint"],
         recipe=content["recipe"],
         provenance=content["provenance"],
+        unit=content.get("unit", ""),
     )
     return Volume(root, find_writer(layout.format)(layout), content)
 
@@ -192,20 +194,19 @@ def store(writer: Writer, rows: range, slices: NDArray[Any], start: float | None
 def complete(writer: Writer, records: list[SlabRecord], owner: str) -> None:
     """Makes the finished volume of all slabs. May be called again after a crash. Raises Stp3Error."""
     records = sorted(records, key=lambda record: record.rows.start)
-    counted = [record.histogram for record in records if record.histogram]
-    histogram = sum(counted, Histogram()) if len(counted) == len(records) else None
+    layout = replace(writer.layout, provenance={**writer.layout.provenance, "ended": now()})
+    writer, histogram = type(writer)(layout), histogram_of(records)
     files = writer.finish(records)
-    files += write_thumbnails(writer.layout, records, histogram)
-    describe(writer.layout, owner, files=files, histogram=histogram)
+    files += write_thumbnails(layout, records, histogram)
+    describe(layout, owner, files=files, histogram=histogram)
     writer.tidy()
-    remove_sections(writer.layout.folder)
+    remove_sections(layout.folder)
 
 
 def describe(
     layout: Layout, owner: str, *, files: Iterable[Unit] | None = None, histogram: Histogram | None = None
 ) -> None:
     """Writes what is known of a volume beside it; with `files` it is complete. Raises Stp3Error."""
-    provenance = dict(layout.provenance) | ({} if files is None else {"ended": now()})
     recipe = write_unit(layout.folder, _RECIPE, [layout.recipe.encode()])
     content = {
         "stp3_volume": _FORMAT,
@@ -218,12 +219,13 @@ def describe(
         "slab_rows": layout.slab_rows,
         "voxel_size_um": layout.voxel_size_um,
         "grey_range": layout.grey_range,
-        "units": "attenuation per column" if layout.grey_range is None else "grey value",
+        "value": layout.value_name,
+        "unit": layout.unit,
         "histogram": histogram.in_words() if histogram else None,
         "clipped_percent": histogram.clipped_percent if histogram and layout.grey_range else None,
         "recipe_fingerprint": layout.fingerprint,
         "recipe": layout.recipe,
-        "provenance": provenance,
+        "provenance": dict(layout.provenance),
         "files": [unit.as_dict() for unit in [*files, recipe]] if files is not None else [],
     }
     write_text(layout.folder / _DESCRIPTION, _as_json(content))

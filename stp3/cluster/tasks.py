@@ -20,6 +20,7 @@ from stp3.writers import SlabRecord, Writer
 
 _SLAB_SHARE = 0.8  # of a worker's memory; the rest is Python and the libraries
 _SLABS_A_WORKER = 4 * IN_FLIGHT
+_WHOLE_ROWS = 8  # slabs of a multiple bring three levels of a multiscale volume with them
 
 
 def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:
@@ -84,5 +85,7 @@ def check_fence(folder: Path, fence: int) -> None:
 def _slab_rows(plan: Plan, spec: Spec, sized: Size) -> int:
     """Rows of a slab: within memory, and low enough that all workers have something to do and progress shows."""
     share = -(-len(plan.rows) // (_SLABS_A_WORKER * sized.workers))
-    wanted = spec.profile.slab_rows or max(share, 2 * plan.halo, 1)
-    return min(plan.slab_rows, wanted)
+    least = max(share, 2 * plan.halo, 1)
+    if least > _WHOLE_ROWS:
+        least += -least % _WHOLE_ROWS
+    return min(plan.slab_rows, spec.profile.slab_rows or least)

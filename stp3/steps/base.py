@@ -135,6 +135,8 @@ class Step:
     """What the data must be before the step; None takes whatever they are."""
     gives: ClassVar[Quantity | None] = None
     """What they are after it; None leaves them what they were."""
+    shows_phase: ClassVar[bool] = False
+    """Whether slices show a phase after it (radians), instead of attenuation."""
     Parameters: ClassVar[type[StepParameters]] = StepParameters
 
     @classmethod

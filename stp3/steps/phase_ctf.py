@@ -49,6 +49,7 @@ class PhaseCTF(ProjectionFilter):
     title = "Phase retrieval (contrast transfer)"
     needs = "transmission"
     gives = "line integrals"
+    shows_phase = True
     paper = "Cloetens et al., J. Phys. D 29:133 (1996)"
     rings: ClassVar[Rings] = "kept"
     half_sine: ClassVar[bool] = False

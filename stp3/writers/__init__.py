@@ -6,9 +6,9 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from stp3.errors import UsageFault
-from stp3.writers.base import Layout, SlabRecord, Writer
+from stp3.writers.base import Layout, SlabRecord, Writer, histogram_of
 
-__all__ = ["Layout", "SlabRecord", "Writer", "find_writer", "format_names"]
+__all__ = ["Layout", "SlabRecord", "Writer", "find_writer", "format_names", "histogram_of"]
 
 
 @cache

@@ -6,7 +6,7 @@ dies leaves finished slabs whole. `finish` makes of them what the user takes hom
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,6 +33,8 @@ class Layout:
     fingerprint: str
     recipe: str
     provenance: Mapping[str, Any]
+    unit: str = ""
+    """Of the values before they became grey numbers, such as 1/cm."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -42,6 +44,31 @@ class Layout:
     def nbytes(self) -> int:
         """Bytes of all voxels."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def title(self) -> str:
+        """The sample's name, or the scan's."""
+        scan = self.provenance.get("scan", {})
+        return str(scan.get("sample") or Path(scan.get("path", "volume")).stem)
+
+    @property
+    def value_name(self) -> str:
+        """What the stored values are."""
+        if self.grey_range:
+            return "grey value"
+        return "phase" if self.unit.startswith("rad") else "attenuation"
+
+    def about(self) -> dict[str, Any]:
+        """What every format carries inside, as plain data."""
+        return {
+            "voxel_size_um": self.voxel_size_um,
+            "first_row": self.rows.start,
+            "unit": self.unit,
+            "grey_range": self.grey_range,
+            "recipe_fingerprint": self.fingerprint,
+            "recipe": self.recipe,
+            "provenance": dict(self.provenance),
+        }
 
     def slab_of(self, row: int) -> range:
         """The rows of the slab that holds a detector row."""
@@ -79,6 +106,12 @@ class SlabRecord:
         counted = content.get("histogram")
         histogram = Histogram.from_dict(counted) if counted else None
         return cls(range(*content["rows"]), units, content.get("seconds", 0.0), content.get("pid", 0), histogram)
+
+
+def histogram_of(records: Sequence[SlabRecord]) -> Histogram | None:
+    """How often the values of all those slabs occur; None where an older version did not count them."""
+    counted = [record.histogram for record in records if record.histogram]
+    return sum(counted, Histogram()) if counted and len(counted) == len(records) else None
 
 
 class Writer:

@@ -13,7 +13,6 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-import zarr
 
 from stp3.durable import remove_unfinished, write_unit
 from stp3.errors import Stp3Error, UsageFault
@@ -141,18 +140,6 @@ def test_hdf5_refuses_a_damaged_slab(tmp_path: Path) -> None:
         writer.finish(records)
     assert not (tmp_path / "volume.h5").exists()
     assert not list(tmp_path.rglob(".*.part"))
-
-
-def test_zarr_opens_with_zarr_and_refuses_rows_that_are_no_shard(tmp_path: Path) -> None:
-    data = voxels()
-    writer = find_writer("zarr")(layout(tmp_path, "zarr"))
-    write_all(writer, data, slabs())
-    array = zarr.open_array(tmp_path / "volume.zarr", mode="r")
-    np.testing.assert_array_equal(array[:], data)
-    assert array.attrs["voxel_size_um"] == 3.25
-    assert array.attrs["provenance"]["user"] == "ada"
-    with pytest.raises(Stp3Error, match="not one slab"):
-        writer.write(range(8, 12), data[:4])
 
 
 def test_a_slab_of_zeros_is_there_all_the_same(tmp_path: Path) -> None:
