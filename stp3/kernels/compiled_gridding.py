@@ -20,7 +20,7 @@ from stp3.kernels import memory
 from stp3.kernels._native import Reconstructor, instruction_sets
 from stp3.kernels.angles import density_weights
 from stp3.kernels.filters import FilterName, Pad, filter_response
-from stp3.kernels.gridding_matrix import Sizes
+from stp3.kernels.grid_sizes import Sizes
 from stp3.kernels.window import Window
 
 __all__ = ["instruction_sets", "reconstruct", "working_bytes"]

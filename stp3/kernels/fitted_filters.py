@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stp3.kernels.angles import density_weights
 from stp3.kernels.filters import ramp
-from stp3.kernels.gridding_matrix import Sizes
+from stp3.kernels.grid_sizes import Sizes
 from stp3.kernels.projector import Projector
 from stp3.kernels.projector import working_bytes as projector_bytes
 

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from stp3.kernels.arrays import HOST, Arrays
 from stp3.kernels.filters import FilterName, Pad, filter_response
+from stp3.kernels.grid_sizes import MARGIN, Sizes
 from stp3.kernels.gridding_matrix import (
-    MARGIN,
     Block,
     BlockAngles,
-    Sizes,
     built,
     kaiser_bessel_transform,
     kept_blocks,

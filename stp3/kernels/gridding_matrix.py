@@ -9,97 +9,22 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
+from stp3.kernels import grid_sizes
 from stp3.kernels.angles import density_weights
 from stp3.kernels.arrays import HOST, Arrays
+from stp3.kernels.grid_sizes import KERNEL, MARGIN, Sizes
 from stp3.kernels.threads import share
-from stp3.kernels.window import Window
 
-KERNEL = 4  # grid cells that a sample reaches, each way: 79 dB against exact back-projection
-OVERSAMPLING = 1.25  # of a whole slice, with little beside it
-_MOST_OVERSAMPLING = 2.0  # of a small window, which is surrounded by the rest of the sample
-MARGIN = KERNEL // 2 + 1
-KEPT_BYTES = 1 << 30
-_LEAST_BLOCKS = 8
-_BLOCK_BYTES = 1 << 27
-_SAMPLE_BYTES = KERNEL * KERNEL * 8 + 12  # matrix entries (float32 and int32), pointer, phase factor
 _TABLE_STEPS = 1 << 14
 _BUILT_AT_ONCE = 1 << 14
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The lengths that follow from a scan's angles and columns and from the window, by default the whole slice."""
-
-    angles: int
-    columns: int
-    part: Window | None = None
-
-    @property
-    def window(self) -> Window:
-        return self.part or Window.whole(self.columns)
-
-    @cached_property
-    def padded(self) -> int:
-        """Length of a padded sinogram row, even, at least twice the columns."""
-        return int(2 * scipy.fft.next_fast_len(max(self.columns, 8), real=True))
-
-    @cached_property
-    def grid(self) -> tuple[int, int]:
-        """Sides (v, u) of the Cartesian grid. What lies beside the window needs no room: the kernel fades it out."""
-        tall, wide = (_grid_side(pixels, self.window.side) for pixels in self.window.shape)
-        return tall, wide
-
-    @property
-    def shapes(self) -> tuple[float, float]:
-        """The kernel's shape along v and u."""
-        along_v, along_u = (
-            _kernel_shape(side / max(pixels, 8)) for side, pixels in zip(self.grid, self.window.shape, strict=True)
-        )
-        return along_v, along_u
-
-    @property
-    def frequencies(self) -> int:
-        return self.padded // 2 + 1
-
-    @property
-    def half_grid(self) -> tuple[int, int]:
-        """Shape (v, u) of the upper half plane with its margins."""
-        return self.grid[0] // 2 + 1 + 2 * MARGIN, self.grid[1] + 2 * MARGIN
-
-    @property
-    def matrix_bytes(self) -> int:
-        return self.angles * self.frequencies * _SAMPLE_BYTES
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether the matrix is small enough to be kept; a larger one is built again for each use."""
-        return self.matrix_bytes <= KEPT_BYTES
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks of angles; from the sizes alone, so that sums come out the same on every machine."""
-        return min(self.angles, max(_LEAST_BLOCKS, -(-self.matrix_bytes // _BLOCK_BYTES)))
-
-
-def _grid_side(pixels: int, of: int) -> int:
-    """Even, with the factors 2, 3 and 5: the compiled transforms know no others."""
-    wanted = min(max(pixels, 8) * _MOST_OVERSAMPLING, max(of, 8) * OVERSAMPLING)
-    return int(2 * scipy.fft.next_fast_len(int(np.ceil(wanted / 2)), real=True))
-
-
-def _kernel_shape(oversampling: float) -> float:
-    """The kernel's shape parameter (Beatty, IEEE Trans. Med. Imaging 24:799, 2005)."""
-    sigma = min(max(oversampling, OVERSAMPLING), _MOST_OVERSAMPLING)
-    return float(np.pi * np.sqrt((KERNEL / sigma) ** 2 * (sigma - 0.5) ** 2 - 0.8))
 
 
 @dataclass(frozen=True)
@@ -223,7 +148,7 @@ def kaiser_bessel_transform(position: NDArray[np.float64], shape: float) -> NDAr
 
 
 class _Kept:
-    """The matrices used last, within KEPT_BYTES; safe to use from several threads."""
+    """The matrices used last, within `grid_sizes.KEPT_BYTES`; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._blocks: OrderedDict[str, tuple[int, list[Block]]] = OrderedDict()
@@ -235,7 +160,7 @@ class _Kept:
             if key not in self._blocks:
                 blocks = share(lambda part: built(arrays, part, sizes), split_angles(theta, sizes), threads)
                 self._blocks[key] = sizes.matrix_bytes, blocks
-                while sum(size for size, _ in self._blocks.values()) > KEPT_BYTES:
+                while sum(size for size, _ in self._blocks.values()) > grid_sizes.KEPT_BYTES:
                     self._blocks.popitem(last=False)
             self._blocks.move_to_end(key)
             return self._blocks[key][1]

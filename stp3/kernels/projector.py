@@ -20,10 +20,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from stp3.kernels.grid_sizes import MARGIN, Sizes
 from stp3.kernels.gridding_matrix import (
-    MARGIN,
     Block,
-    Sizes,
     build_block,
     kaiser_bessel_transform,
     split_angles,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # as in `stripes`
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
 from stp3.kernels.stripes import AllStripes, within
 
@@ -75,7 +75,7 @@ class Fitting:
         polynomials, _ = self.components(len(sinogram))
         factors = polynomials.T @ sinogram
         weights = self.weights()
-        factors -= correlate1d(factors, np.concatenate([weights[:0:-1], weights]), axis=1, mode="reflect")
+        factors -= scipy.ndimage.correlate1d(factors, np.concatenate([weights[:0:-1], weights]), axis=1, mode="reflect")
         return (sinogram - polynomials @ factors).astype(np.float32)
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used, which the compiled kernel never does
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, median_filter, uniform_filter1d
 
 from stp3.kernels.sliding_median import median_along_columns
 from stp3.kernels.threads import pieces, share
@@ -66,10 +66,10 @@ class AllStripes:
         variation = np.concatenate(share(lambda some: _variation(lines[some]), pieces(len(lines), _TOGETHER), threads))
         broken = ~np.isfinite(variation)
         variation[broken] = 0
-        usual = median_filter(variation, within(self.size_large, len(lines)), mode="reflect")
+        usual = scipy.ndimage.median_filter(variation, within(self.size_large, len(lines)), mode="reflect")
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(usual > _LEAST_VARIATION * np.median(variation), variation / usual, 1.0)
-        found = binary_dilation(detect(ratio, self.snr))
+        found = scipy.ndimage.binary_dilation(detect(ratio, self.snr))
         found[:2] = found[-2:] = False
         return _interpolated(lines, found | broken)
 
@@ -84,7 +84,7 @@ class AllStripes:
         picked = np.unique(np.linspace(trim, angles - 1 - trim, min(_QUANTILES, angles)).astype(np.intp))
         some = np.ascontiguousarray(values[:, picked])
         excess = (some - median_along_columns(some, size, threads)).mean(axis=1, dtype=np.float64)
-        found = np.flatnonzero(binary_dilation(_sharp(detect(excess, self.snr), excess)))
+        found = np.flatnonzero(scipy.ndimage.binary_dilation(_sharp(detect(excess, self.snr), excess)))
         if not len(found):
             return values
         padded = np.pad(values, ((size // 2, size // 2), (0, 0)), mode="symmetric")
@@ -167,7 +167,7 @@ def _flipped(bits: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def _variation(lines: Lines) -> NDArray[np.float64]:
     """Sum over the angles of how far each value is from the mean of its neighbours in angle."""
-    smooth = uniform_filter1d(lines, _SMOOTHED_ANGLES, axis=1, mode="reflect")
+    smooth = scipy.ndimage.uniform_filter1d(lines, _SMOOTHED_ANGLES, axis=1, mode="reflect")
     return np.asarray(np.abs(lines - smooth).sum(axis=1, dtype=np.float64))
 
 

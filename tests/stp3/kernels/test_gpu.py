@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stp3.errors import UsageFault
-from stp3.kernels import arrays, gridding, gridding_matrix, reconstruction
+from stp3.kernels import arrays, grid_sizes, gridding, reconstruction
 from stp3.kernels.window import Window
 from tests.stp3.kernels.test_window import smooth_sinograms
 
@@ -27,7 +27,7 @@ def test_arrays_elsewhere_give_the_same(kept_bytes: int, monkeypatch: pytest.Mon
         return array
 
     elsewhere = replace(arrays.HOST, name="elsewhere", matrix=lambda of: of.tocsr(), to_host=to_host, lines=1 << 30)
-    monkeypatch.setattr(gridding_matrix, "KEPT_BYTES", kept_bytes)
+    monkeypatch.setattr(grid_sizes, "KEPT_BYTES", kept_bytes)
     sinograms, axes = smooth_sinograms(64, 3, 30.0, THETA), np.array([30.0, 30.5, 31.0])
     window = Window(3, 60, 10, 41, 64)
     found = gridding.reconstruct(sinograms, THETA, axes, window=window, arrays=elsewhere)

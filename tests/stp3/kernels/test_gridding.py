@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.fft import next_fast_len
 
-from stp3.kernels import gridding, gridding_matrix
+from stp3.kernels import grid_sizes, gridding, gridding_matrix
 from stp3.kernels.angles import density_weights
 from stp3.kernels.arrays import HOST
+from stp3.kernels.grid_sizes import Sizes, fast_length
 from stp3.kernels.gridding import reconstruct, rows_together, working_bytes
-from stp3.kernels.gridding_matrix import Sizes
 
 HALF_TURN = np.pi * np.arange(90) / 90
 
@@ -143,8 +144,8 @@ def test_a_matrix_too_large_to_keep_is_built_in_blocks(monkeypatch: pytest.Monke
     projections = rng.normal(size=(60, 3, 48)).astype(np.float32)
     theta = np.pi * np.arange(60) / 60
     kept = reconstruct(projections, theta, 23.0)
-    monkeypatch.setattr(gridding_matrix, "KEPT_BYTES", 1000)
-    monkeypatch.setattr(gridding_matrix, "_BLOCK_BYTES", Sizes(60, 48).matrix_bytes // 20)
+    monkeypatch.setattr(grid_sizes, "KEPT_BYTES", 1000)
+    monkeypatch.setattr(grid_sizes, "_BLOCK_BYTES", Sizes(60, 48).matrix_bytes // 20)
     assert Sizes(60, 48).blocks > 2 * gridding._WAVE
     built = reconstruct(projections, theta, 23.0, threads=2)
     assert_allclose(built, kept, atol=2e-6 * np.ptp(kept))
@@ -153,7 +154,7 @@ def test_a_matrix_too_large_to_keep_is_built_in_blocks(monkeypatch: pytest.Monke
 
 def test_matrices_kept_stay_within_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = Sizes(20, 32)
-    monkeypatch.setattr(gridding_matrix, "KEPT_BYTES", int(2.5 * sizes.matrix_bytes))
+    monkeypatch.setattr(grid_sizes, "KEPT_BYTES", int(2.5 * sizes.matrix_bytes))
     kept = gridding_matrix._Kept()
     thetas = [np.linspace(0, end, 20) for end in (3.0, 3.1, 3.2)]
     first = kept.blocks(HOST, thetas[0], sizes, 1)
@@ -185,3 +186,7 @@ def test_odd_widths_work(columns: int) -> None:
     found = reconstruct(np.ones((12, 1, columns), np.float32), theta, (columns - 1) / 2)
     assert found.shape == (1, columns, columns)
     assert np.isfinite(found).all()
+
+
+def test_fast_lengths_are_those_of_scipy() -> None:
+    assert [fast_length(n) for n in range(1, 5000)] == [next_fast_len(n, real=True) for n in range(1, 5000)]

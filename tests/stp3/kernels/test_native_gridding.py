@@ -19,7 +19,7 @@ pytest.importorskip("stp3.kernels._native", reason="installed without a C++ comp
 compiled = pytest.importorskip("stp3.kernels.compiled_gridding")
 
 from stp3.kernels._native import Reconstructor  # noqa: E402
-from stp3.kernels.gridding_matrix import Sizes  # noqa: E402
+from stp3.kernels.grid_sizes import Sizes  # noqa: E402
 
 SETS = compiled.instruction_sets()
 Floats = NDArray[np.float32]

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from stp3.kernels import gridding, projector
-from stp3.kernels.gridding_matrix import Sizes
+from stp3.kernels.grid_sizes import Sizes
 from stp3.kernels.projector import Projector, working_bytes
 
 
