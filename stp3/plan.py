@@ -18,6 +18,7 @@ from stp3.steps.base import AUTO, ScanStep
 
 _SAMPLED_ROWS = 5
 _MAX_SLAB_ROWS = 64
+_LEAST_SLABS = 6  # so that even in a short run reading, computing and writing overlap
 PROCESS_BYTES = 160 << 20
 """Python, the libraries and their threads."""
 _LANES = 16  # slices that the compiled kernel reconstructs together at best
@@ -229,7 +230,8 @@ def slab_height(plan: Plan, memory_bytes: int) -> int:
         )
     if _LANES <= height < len(plan.rows):
         height -= height % _LANES
-    return min(height, max(_MAX_SLAB_ROWS, 4 * plan.halo), len(plan.rows))
+    shared = math.ceil(len(plan.rows) / _LEAST_SLABS / _LANES) * _LANES
+    return min(height, max(min(shared, _MAX_SLAB_ROWS), 4 * plan.halo), len(plan.rows))
 
 
 def _fixed_bytes(plan: Plan) -> int:
