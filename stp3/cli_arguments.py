@@ -28,7 +28,26 @@ def add_command(commands: Commands, name: str, command: Command, help: str, exam
 
 
 def add_scan(parser: Any, **options: Any) -> None:
+    """SCAN and how it is opened."""
+    add_metadata(parser)
     parser.add_argument("scan", metavar="SCAN", type=Path, help="a scan: a file, or a folder that holds one", **options)
+
+
+def add_metadata(parser: Any) -> None:
+    """--metadata."""
+    parser.add_argument(
+        "--metadata", metavar="NAME=VALUE", action="append", default=[],
+        help="correct what the scan states or does not: energy_kev, distance_mm, pixel_size_um, exposure_s, "
+        "angle_range_deg or sample; may be repeated",
+    )  # fmt: skip
+
+
+def opening_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How the scan is to be opened, as `open_scan` takes it. Raises UsageFault."""
+    from stp3.metadata import Metadata
+
+    values = dict(_change(text, "--metadata takes NAME=VALUE, such as energy_kev=25") for text in arguments.metadata)
+    return {"metadata": Metadata.of(values).stated()} if values else {}
 
 
 def add_recipe(parser: Any) -> None:
@@ -48,12 +67,12 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     return recipe.with_values(dict(_change(text) for text in arguments.changes))
 
 
-def _change(text: str) -> tuple[str, Any]:
+def _change(text: str, usage: str = "--set takes STEP.PARAMETER=VALUE, such as fbp.filter=hann") -> tuple[str, Any]:
     import yaml
 
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise UsageFault(f"--set takes STEP.PARAMETER=VALUE, such as fbp.filter=hann, got {text!r}.")
+        raise UsageFault(f"{usage}, got {text!r}.")
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError:

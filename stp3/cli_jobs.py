@@ -8,7 +8,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from stp3.cli_arguments import Commands, add_command, add_recipe, add_scan, recipe_of, row_range, show, table
+from stp3.cli_arguments import (
+    Commands,
+    add_command,
+    add_recipe,
+    add_scan,
+    opening_of,
+    recipe_of,
+    row_range,
+    show,
+    table,
+)
 from stp3.errors import Stp3Error
 
 if TYPE_CHECKING:
@@ -63,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
     recipe = recipe_of(arguments)
     job = submit(
         arguments.scan, recipe, output=arguments.output, rows=arguments.rows,
-        profile=arguments.profile, format=arguments.format,
+        profile=arguments.profile, format=arguments.format, opening=opening_of(arguments),
     )  # fmt: skip
     return _finish(arguments, job)
 

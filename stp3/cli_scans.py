@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stp3.cli_arguments import Commands, add_command, add_recipe, add_scan, recipe_of, show, table
+from stp3.cli_arguments import Commands, add_command, add_recipe, add_scan, opening_of, recipe_of, show, table
 from stp3.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _add_practice(commands: Commands) -> None:
 def _info(arguments: argparse.Namespace) -> int:
     from stp3.scan import open_scan
 
-    content = about(open_scan(arguments.scan))
+    content = about(open_scan(arguments.scan, **opening_of(arguments)))
     angles, rows, columns = content["shape"]
     first, last = content["theta_deg"]
     known = [f"{content[key]:g} {unit}" for key, unit in _QUANTITIES if content[key] is not None]
@@ -149,12 +149,19 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if report.verdict == "red" else 0
 
 
-_QUANTITIES = (("pixel_size_um", "um pixels"), ("energy_kev", "keV"), ("distance_mm", "mm distance"))
+_QUANTITIES = (
+    ("pixel_size_um", "um pixels"),
+    ("energy_kev", "keV"),
+    ("distance_mm", "mm distance"),
+    ("exposure_s", "s exposure"),
+)
 
 
 def about(scan: Scan) -> dict[str, Any]:
     """What `stp3 info --json` prints."""
     import numpy as np
+
+    from stp3.metadata import corrections
 
     return {
         "format": scan.format,
@@ -166,6 +173,10 @@ def about(scan: Scan) -> dict[str, Any]:
         "pixel_size_um": scan.pixel_size_um,
         "energy_kev": scan.energy_kev,
         "distance_mm": scan.distance_mm,
+        "exposure_s": scan.exposure_s,
+        "ring_current": scan.currents is not None,
+        "sample": scan.sample,
+        "corrected": corrections(scan),
         "problems": [{"level": problem.level, "text": problem.text} for problem in scan.problems],
     }
 
@@ -177,7 +188,7 @@ def _axis(arguments: argparse.Namespace) -> int:
     from stp3.axis import find_rotation_axis
     from stp3.scan import open_scan
 
-    report = find_rotation_axis(open_scan(arguments.scan), threads=config.threads())
+    report = find_rotation_axis(open_scan(arguments.scan, **opening_of(arguments)), threads=config.threads())
     content = asdict(report)
     tilt = "not measured" if report.tilt_deg is None else f"{report.tilt_deg:.3f} degrees"
     lines = table([
@@ -195,7 +206,9 @@ def _stripes(arguments: argparse.Namespace) -> int:
     from stp3.stripe_methods import suggest_stripe_method, with_stripe_steps
 
     recipe = recipe_of(arguments)
-    report = suggest_stripe_method(open_scan(arguments.scan), recipe, [arguments.row], threads=_threads())
+    report = suggest_stripe_method(
+        open_scan(arguments.scan, **opening_of(arguments)), recipe, [arguments.row], threads=_threads()
+    )
     content = {
         "rows": list(report.rows),
         "rings_share": report.rings_share,
@@ -239,7 +252,7 @@ def _preview(arguments: argparse.Namespace) -> int:
 
     check_parent(arguments.output)
     recipe = recipe_of(arguments)
-    scan = open_scan(arguments.scan)
+    scan = open_scan(arguments.scan, **opening_of(arguments))
     preview, start = Preview(scan, threads=config.threads()), time.perf_counter()
     resolved = preview.resolve(recipe, arguments.row).recipe
     image = preview.slice(recipe, arguments.row)

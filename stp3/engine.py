@@ -104,6 +104,8 @@ def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:
         flats=read(scan.flats),
         darks=read(scan.darks),
         flat_times=scan.flat_times,
+        currents=scan.currents,
+        flat_currents=scan.flat_currents,
         threads=threads,
     )
 

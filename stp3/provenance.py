@@ -12,6 +12,7 @@ from typing import Any
 
 from stp3.kernels.reconstruction import compiled_for
 from stp3.measured import digest
+from stp3.metadata import corrections
 from stp3.plan import Plan
 from stp3.recipe import Recipe
 
@@ -35,6 +36,8 @@ def provenance(plan: Plan, asked: Recipe, *, user: str = "", job: str = "") -> d
             "pixel_size_um": scan.pixel_size_um,
             "energy_kev": scan.energy_kev,
             "distance_mm": scan.distance_mm,
+            "exposure_s": scan.exposure_s,
+            "corrected": corrections(scan),
         },
         "recipe_asked": asked.as_dict(),
         "recipe": plan.recipe.as_dict(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -103,8 +103,11 @@ class Scan:
 
     A scan that is part of another says where on the detector it begins and how many pixels became one.
     `theta` is in radians, one angle a projection. `flat_times` places each flat on the axis of projection
-    numbers: below 0 before the first projection, above `angles - 1` after the last one. `files` are all that a scan in
-    several files consists of, named from the folder that `path` is or lies in.
+    numbers: below 0 before the first projection, above `angles - 1` after the last one. `currents` and `flat_currents`
+    are the ring current of each projection and flat, in any one unit; None where they are not stated.
+    `theta_stated` is False where the angles had to be assumed. `stated` holds what the scan itself says where the user
+    corrected it, by the names of Metadata. `files` are all that a scan in several files consists of, named from the
+    folder that `path` is or lies in.
     """
 
     path: Path
@@ -124,6 +127,11 @@ class Scan:
     sample: str = ""
     problems: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
+    exposure_s: float | None = None
+    currents: NDArray[np.float64] | None = None
+    flat_currents: NDArray[np.float64] | None = None
+    theta_stated: bool = True
+    stated: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def angles(self) -> int:
@@ -161,11 +169,16 @@ class Scan:
             raise ScanFault(f"{self.path} changed while it was being used. Open it again when it is complete.")
 
 
-def open_scan(path: str | os.PathLike[str]) -> Scan:
-    """The scan in a file or folder, by the first reader that knows its format. Raises UsageFault or ScanFault."""
+def open_scan(path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> Scan:
+    """The scan in a file or folder, by the first reader that knows its format. Raises UsageFault or ScanFault.
+
+    `metadata` corrects what the scan states of itself, or does not: `{"energy_kev": 25}` (see stp3.metadata).
+    """
+    from stp3.metadata import Metadata, corrected
     from stp3.readers import find_reader
 
     scan_path = Path(path)
     if not scan_path.exists():
         raise UsageFault(f"{scan_path} does not exist. Give the path of a scan (a file or a folder).")
-    return find_reader(scan_path).open(scan_path)
+    scan = find_reader(scan_path).open(scan_path)
+    return corrected(scan, Metadata.of(metadata)) if metadata else scan

@@ -103,6 +103,7 @@ def with_angles(scan: Scan, numbers: range) -> Scan:
         ),
         theta=scan.theta[numbers.start : numbers.stop : numbers.step],
         flat_times=(scan.flat_times - numbers.start) / numbers.step,
+        currents=None if scan.currents is None else scan.currents[numbers.start : numbers.stop : numbers.step],
     )
 
 

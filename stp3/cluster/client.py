@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from stp3 import config
 from stp3.cluster.profiles import Profile, find_profile
@@ -122,9 +124,14 @@ def submit(
     format: str = "tiff",
     jobs_folder: Path | None = None,
     user: str = "",
+    opening: Mapping[str, Any] | None = None,
 ) -> Job:
-    """A job that is recorded on disk and whose driver runs. Raises UsageFault, ScanFault or Stp3Error."""
-    scan = open_scan(scan_path)
+    """A job that is recorded on disk and whose driver runs. Raises UsageFault, ScanFault or Stp3Error.
+
+    `opening` is what `open_scan` takes besides the path, as plain data: `{"metadata": {"energy_kev": 25}}`.
+    """
+    opening = dict(opening or {})
+    scan = open_scan(scan_path, **opening)
     chosen = profile if isinstance(profile, Profile) else find_profile(profile)
     find_writer(format)
     rows_wanted = check_rows(scan, rows)
@@ -135,6 +142,7 @@ def submit(
     spec = Spec(
         id=name,
         scan=str(Path(scan_path).absolute()),
+        opening=opening,
         recipe=recipe.as_dict(),
         rows=(rows_wanted.start, rows_wanted.stop),
         output=str(target),

@@ -35,6 +35,8 @@ class Spec(BaseModel):
     stp3_job: Literal[1] = 1
     id: str
     scan: str
+    opening: dict[str, Any] = {}
+    """How the scan is opened: what `open_scan` takes besides its path."""
     recipe: dict[str, Any]
     rows: tuple[int, int] | None = None
     output: str

@@ -25,7 +25,7 @@ _WHOLE_ROWS = 8  # slabs of a multiple bring three levels of a multiscale volume
 
 def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:
     """The plan of a new job, and as plain data all that was measured for it. Raises UsageFault or ScanFault."""
-    scan = open_scan(spec.scan)
+    scan = open_scan(spec.scan, **spec.opening)
     recipe = Recipe.from_dict(spec.recipe)
     rows = range(*spec.rows) if spec.rows else None
     budget = int(sized.memory_bytes * _SLAB_SHARE)
@@ -42,7 +42,7 @@ def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:
 
 def reopen_job(spec: Spec, resolved: dict[str, Any], measured: Measured) -> Plan:
     """The plan of a job that was begun before; measures nothing. Raises ScanFault when the scan is another one."""
-    scan = open_scan(spec.scan)
+    scan = open_scan(spec.scan, **spec.opening)
     if asdict(scan.identity) != resolved["identity"]:
         raise ScanFault(f"{spec.scan} is no longer the file that this job began with. Start a new job for it.")
     recipe = Recipe.from_dict(resolved["recipe"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,17 @@ from numpy.typing import NDArray
 from stp3.errors import ScanFault
 from stp3.readers.hdf5 import H5Frames
 from stp3.readers.hdf5_reader import HDF5Reader
-from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, Source, check_order, radians, tell_missing
+from stp3.readers.quantities import (
+    ENERGY_KEV,
+    LENGTH_MM,
+    LENGTH_UM,
+    TIME_S,
+    Source,
+    assumed_angles,
+    check_order,
+    radians,
+    tell_missing,
+)
 from stp3.readers.tdf import holds_sinograms
 from stp3.scan import Scan, ScanIdentity
 
@@ -22,6 +33,9 @@ _PIXEL_SIZES = (
     "/measurement/instrument/detection_system/objective/resolution",
 )  # fmt: skip
 _DISTANCES = (f"{_DETECTOR}/distance", "/measurement/instrument/detector_motor_stack/setup/z")
+
+
+_CURRENTS = ("/measurement/instrument/source/current", "/measurement/instrument/source/beam_current")
 
 
 class DataExchange(HDF5Reader):
@@ -41,10 +55,13 @@ class DataExchange(HDF5Reader):
         if projections is None:
             raise ScanFault(f"{file} holds no projections: {_DATA} is empty.")
         projections, theta = _match(source, projections)
+        currents = source.currents(_CURRENTS, projections.shape[0])
         flats, darks = _references(source, projections)
         return Scan(
             path=file, format=self.name, identity=identity, projections=projections, theta=theta,
             flats=flats, darks=darks, flat_times=_flat_times(source, flats, theta),
+            theta_stated=_stated(source) is not None, currents=currents,
+            exposure_s=source.quantity("exposure", TIME_S, (f"{_DETECTOR}/exposure_time",)),
             pixel_size_um=source.quantity("pixel size", LENGTH_UM, _PIXEL_SIZES),
             energy_kev=source.quantity("energy", ENERGY_KEV, ("/measurement/instrument/monochromator/energy",)),
             distance_mm=source.quantity("distance", LENGTH_MM, _DISTANCES),
@@ -52,16 +69,16 @@ class DataExchange(HDF5Reader):
         )  # fmt: skip
 
 
+def _stated(source: Source) -> tuple[NDArray[Any], str] | None:
+    found = source.values("/exchange/theta")
+    return found if found is not None and found[0].size else None
+
+
 def _match(source: Source, projections: H5Frames) -> tuple[H5Frames, NDArray[np.float64]]:
     """As many projections as angles, with what had to be assumed or left out told."""
     frames = projections.shape[0]
-    if (found := source.values("/exchange/theta")) is None or not found[0].size:
-        source.tell(
-            "amber",
-            f"The file states no angles: 0 to 180 degrees inclusive are taken for its {frames} projections.",
-            "angles.assumed",
-        )
-        return projections, np.linspace(0, np.pi, frames)
+    if (found := _stated(source)) is None:
+        return projections, assumed_angles(source, frames)
     theta = radians(source, *found)
     if len(theta) > frames:
         source.tell(

@@ -14,7 +14,7 @@ from stp3.errors import ScanFault, UsageFault
 from stp3.metadata import Metadata
 from stp3.readers.frame_files import Decode, FileFormat, FileFrames, frames_of
 from stp3.readers.frame_folder import Numbered, Sorted, angles_of, list_files, only_folder, sort_files
-from stp3.readers.quantities import Told, check_order, radians, tell_missing
+from stp3.readers.quantities import Told, assumed_angles, check_order, radians, tell_missing
 from stp3.scan import Scan, ScanIdentity, regular_file
 
 SET_UP = "scan.yaml"
@@ -73,16 +73,15 @@ class FolderReader:
             _check_size(frames, projections)
         tell_missing(told, flats, darks)
         stated = self.set_up(path / projections.files[0]) | _beside(path)
-        theta, read = _angles(
-            path, told, len(projections.file), sum(len(frames.file) for frames in others), stated.pop(_RANGE, None)
-        )
+        range_deg = stated.pop(_RANGE, None)
+        theta, read = _angles(path, told, len(projections.file), sum(len(frames.file) for frames in others), range_deg)
         beside = [*read, *([SET_UP] if (path / SET_UP).exists() else [])]
         names = (*(name for frames in (projections, *others) for name in frames.files), *beside)
         return Scan(
             path=path, format=self.name, identity=ScanIdentity.of(path, names), files=names,
             projections=projections, theta=theta, flats=flats, darks=darks,
             flat_times=self.flat_times(files, flats, len(theta)) if flats else np.empty(0),
-            problems=tuple(told.problems), **stated,
+            theta_stated=bool(read) or range_deg is not None, problems=tuple(told.problems), **stated,
         )  # fmt: skip
 
     def flat_times(self, files: Sorted, flats: FileFrames, angles: int) -> NDArray[np.float64]:
@@ -133,8 +132,7 @@ def _angles(
         raise ScanFault(f"{folder} has several files of angles: {', '.join(lists)}. Keep one.")
     if not lists:
         if range_deg is None:
-            told.tell("amber", f"There is no file of angles: 0 to 180 degrees inclusive for {projections} projections.")
-            return np.linspace(0, np.pi, projections), []
+            return assumed_angles(told, projections), []
         return np.linspace(0, np.deg2rad(range_deg), projections), []
     (name, values), *_ = lists.items()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,17 @@ from numpy.typing import NDArray
 from stp3.errors import ScanFault
 from stp3.readers.hdf5 import H5Frames
 from stp3.readers.hdf5_reader import HDF5Reader
-from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, Source, check_order, radians, tell_missing
+from stp3.readers.quantities import (
+    ENERGY_KEV,
+    LENGTH_MM,
+    LENGTH_UM,
+    TIME_S,
+    Source,
+    assumed_angles,
+    check_order,
+    radians,
+    tell_missing,
+)
 from stp3.scan import Scan, ScanIdentity
 
 _PROJECTION, _FLAT, _DARK, _INVALID = 0, 1, 2, 3
@@ -39,9 +50,14 @@ class NXtomo(HDF5Reader):
         flats, darks = (_pick(stack, keys, key) for key in (_FLAT, _DARK))
         tell_missing(source, flats, darks)
         theta, projections = _angles(source, entry, stack, keys)
+        currents = source.currents((f"{entry}/control/data", f"{entry}/instrument/source/current"), len(keys))
         return Scan(
             path=file, format=self.name, identity=identity, projections=projections, theta=theta,
             flats=flats, darks=darks, flat_times=_flat_times(keys),
+            theta_stated=_stated(source, entry) is not None,
+            currents=None if currents is None else currents[projections.numbers],
+            flat_currents=None if currents is None or flats is None else currents[flats.numbers],
+            exposure_s=source.quantity("exposure", TIME_S, (f"{detector}/count_time", f"{detector}/exposure_time")),
             pixel_size_um=source.quantity("pixel size", LENGTH_UM, (f"{detector}/x_pixel_size",)),
             energy_kev=source.quantity("energy", ENERGY_KEV, _energies(entry)),
             distance_mm=source.quantity("distance", LENGTH_MM, (f"{detector}/distance",)),
@@ -90,6 +106,12 @@ def _pick(stack: H5Frames, keys: NDArray[np.int64], key: int) -> H5Frames | None
     return replace(stack, numbers=numbers) if len(numbers) else None
 
 
+def _stated(source: Source, entry: str) -> tuple[NDArray[Any], str] | None:
+    """The angles that stand in the file and their unit."""
+    names = (f"{entry}/sample/rotation_angle", f"{entry}/data/rotation_angle")
+    return next((found for name in names if (found := source.values(name)) is not None and found[0].size), None)
+
+
 def _angles(
     source: Source, entry: str, stack: H5Frames, keys: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], H5Frames]:
@@ -98,15 +120,8 @@ def _angles(
     if projections is None or projections.numbers is None:
         raise ScanFault("no frame has the image_key 0: there are no projections.")
     count = len(projections.numbers)
-    names = (f"{entry}/sample/rotation_angle", f"{entry}/data/rotation_angle")
-    found = next((found for name in names if (found := source.values(name)) is not None and found[0].size), None)
-    if found is None:
-        source.tell(
-            "amber",
-            f"The file states no angles: 0 to 180 degrees inclusive are taken for its {count} projections.",
-            "angles.assumed",
-        )
-        return np.linspace(0, np.pi, count), projections
+    if (found := _stated(source, entry)) is None:
+        return assumed_angles(source, count), projections
     values, unit = found
     if len(values) == len(keys):
         values = values[projections.numbers]

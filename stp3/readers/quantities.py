@@ -23,6 +23,7 @@ _METRES = {
 }  # fmt: skip
 LENGTH_UM = {name: value * 1e6 for name, value in _METRES.items()}
 LENGTH_MM = {name: value * 1e3 for name, value in _METRES.items()}
+TIME_S = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "millisecond": 1e-3, "us": 1e-6, "microsecond": 1e-6}
 ENERGY_KEV = {"ev": 1e-3, "kev": 1.0, "mev": 1e3, "j": 1 / 1.602176634e-16}
 
 
@@ -106,6 +107,14 @@ class Source(Told):
             return None
         return None
 
+    def currents(self, names: Iterable[str], frames: int) -> NDArray[np.float64] | None:
+        """The ring current of each of so many frames, in the unit of the file; None where it is not stated for each."""
+        for name in names:
+            found = self.values(name)
+            if found is not None and found[0].size == frames > 1 and found[0].dtype.kind in "iuf":
+                return checked_currents(self, name, found[0])
+        return None
+
     def frames(self, name: str, required: tuple[int, int] | None = None, *, sinograms: bool = False) -> H5Frames | None:
         """The stack of that name, None when there is none or it is empty. Raises ScanFault when it is no stack.
 
@@ -143,6 +152,15 @@ def attribute_of(dataset: h5py.Dataset, key: str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
+def checked_currents(told: Told, name: str, values: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Ring currents of frames; None, and told, where they are not all positive numbers."""
+    currents = np.asarray(values, np.float64).ravel()
+    if bad := int((~(np.isfinite(currents) & (currents > 0))).sum()):
+        told.tell("info", f"{name} is not used: {bad} of its {len(currents)} ring currents are not positive numbers.")
+        return None
+    return currents
+
+
 def unit_of(dataset: h5py.Dataset) -> str:
     """The attribute `units` in lower case with a plain u for micro, or ""."""
     return attribute_of(dataset, "units").strip().lower().replace("µ", "u").replace("μ", "u")
@@ -161,6 +179,17 @@ def radians(source: Told, angles: NDArray[Any], unit: str) -> NDArray[np.float64
             "amber", f"The angles span {span:.3f} degrees and state no unit. Were they meant in radians?", "angles.unit"
         )
     return np.deg2rad(angles)
+
+
+def assumed_angles(told: Told, count: int, *, end: bool = True) -> NDArray[np.float64]:
+    """Half a turn in radians for a scan that states no angles, with its end or without, which is told."""
+    told.tell(
+        "amber" if end else "info",
+        f"No angles are stated: 0 to 180 degrees, the end {'included' if end else 'left out'}, are taken for the "
+        f"{count} projections.",
+        "angles.assumed",
+    )
+    return np.linspace(0, np.pi, count, endpoint=end)
 
 
 def check_order(source: Told, theta: NDArray[np.float64]) -> None:

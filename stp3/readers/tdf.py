@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
 from stp3.readers.hdf5_reader import HDF5Reader
-from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, Source, tell_missing
+from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, TIME_S, Source, assumed_angles, tell_missing
 from stp3.readers.stacks import OneAfterTheOther, Rescaled
 from stp3.scan import Frames, Scan, ScanIdentity
 
@@ -48,12 +48,11 @@ class TDF(HDF5Reader):
             source.tell("info", "The file holds transmissions, already divided by flats.")
         else:
             tell_missing(source, flats, darks)
-        source.tell(
-            "info", "The file states no angles: 0 to 180 degrees are taken, the end left out.", "angles.assumed"
-        )
         return Scan(
             path=file, format=self.name, identity=identity, projections=projections,
-            theta=np.linspace(0, np.pi, projections.shape[0], endpoint=False),
+            theta=assumed_angles(source, projections.shape[0], end=False), theta_stated=False,
+            currents=source.currents(("/measurement/instrument/source/current",), projections.shape[0]),
+            exposure_s=source.quantity("exposure", TIME_S, (f"{_DETECTOR}/exposure_time",)),
             flats=flats, darks=darks, flat_times=times,
             pixel_size_um=source.quantity("pixel size", LENGTH_UM, (f"{_DETECTOR}/pixel_size",)),
             energy_kev=source.quantity("energy", ENERGY_KEV, ("/measurement/instrument/monochromator/energy",)),

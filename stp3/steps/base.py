@@ -50,6 +50,7 @@ class Slab:
     `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
     `on_iteration` hears each iteration of a method that iterates and its relative residual; it may raise to stop.
     `measured` is what the step whose turn it is measured in the whole scan.
+    `currents` and `flat_currents` are the ring current of each projection and flat, where the scan states them.
     `scan_rows` says how many rows the scan has: then a step may leave out rows whose neighbours it was not given.
     """
 
@@ -61,6 +62,8 @@ class Slab:
     flats: NDArray[np.float32] | None = None
     darks: NDArray[np.float32] | None = None
     flat_times: NDArray[np.float64] | None = None
+    currents: NDArray[np.float64] | None = None
+    flat_currents: NDArray[np.float64] | None = None
     axis_row: float = 0.0
     axis_slope: float = 0.0
     column_start: float = 0.0

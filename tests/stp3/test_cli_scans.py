@@ -49,6 +49,10 @@ def test_info_tells_all_that_is_known(scan: Path, capsys: pytest.CaptureFixture[
         "pixel_size_um": 5.0,
         "energy_kev": 25.0,
         "distance_mm": 80.0,
+        "exposure_s": None,
+        "ring_current": False,
+        "sample": "practice phantom",
+        "corrected": {},
         "problems": [],
     }
 

@@ -159,7 +159,7 @@ def test_without_angles_half_a_turn_is_taken_and_told(folder: Path) -> None:
     put_series(folder)
     scan = open_scan(folder)
     assert_allclose(scan.theta, np.linspace(0, np.pi, 6))
-    assert "no file of angles" in words(scan, "amber")
+    assert "No angles are stated" in words(scan, "amber")
     (folder / "scan.yaml").write_text("angle_range_deg: 360\nenergy_kev: 21\nsample: tooth\n")
     scan = open_scan(folder)
     assert_allclose(scan.theta, np.linspace(0, 2 * np.pi, 6))
