@@ -15,6 +15,7 @@ from stp3.kernels.axis_fourier import axis_by_fourier
 from stp3.kernels.axis_mass import axis_by_mass
 from stp3.kernels.axis_pairs import Estimate, axis_by_pairs, stripes_of
 from stp3.kernels.axis_slices import agreement, axis_by_slices, closer, wide_sweep
+from stp3.kernels.stripe_removal import remove_stripes
 from stp3.kernels.threads import share
 from stp3.scan import Frames, Scan
 from stp3.steps.base import Slab
@@ -85,10 +86,12 @@ class _Band:
         half_turns = max(1, round(float(np.ptp(self.theta)) / np.pi))
         turns, width = max(1, angles // (most[0] * half_turns)), -(-columns // most[1])
         kept_angles, kept_columns = angles // turns * turns, columns // width * width
-        shape = (kept_angles // turns, turns, kept_columns // width, width)
-        lines = self.sinogram[:kept_angles, :kept_columns].reshape(shape).mean(axis=(1, 3))
+        over_angles = self.sinogram[:kept_angles].reshape(-1, turns, columns).mean(axis=1)
+        parts = [over_angles[:, first:kept_columns:width] for first in range(width)]
+        lines = sum(parts[1:], parts[0]) / np.float32(width)
         theta = np.unwrap(self.theta)[:kept_angles].reshape(-1, turns).mean(axis=1)
-        return _Binned(stripes_of(lines.shape[1]).remove(lines), theta, width)
+        clean = remove_stripes(lines[:, None], stripes_of(lines.shape[1]), lines[:, None])[:, 0]
+        return _Binned(clean, theta, width)
 
 
 @dataclass(frozen=True)
