@@ -10,12 +10,14 @@ from __future__ import annotations
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from stp3.kernels.axis_pairs import Estimate
 
 Lines = NDArray[np.float32]
 
 _RIM = 1 / 30  # share of the columns over which both sides fade out
+_LOPSIDED = 0.2  # difference between both sides, of the most anywhere
 _LEAST_OVERLAP = 0.16
 _FINER = 16  # candidates in a column
 _WHOLE_TURN = 1.9 * np.pi
@@ -25,10 +27,13 @@ _CLEAR = 4.7  # standard deviations below the mean at which the least energy is 
 def axis_by_fourier(sinogram: Lines, theta: NDArray[np.float64]) -> Estimate | None:
     """The axis of one sinogram (angles, columns) of line integrals; None when it covers less than half a turn.
 
-    The halves of a whole turn are measured each and averaged.
+    The halves of a whole turn are measured each and averaged; None, too, for a half acquisition, of which no half turn
+    shows the sample.
     """
     if np.ptp(theta) < _WHOLE_TURN:
         return _of_half_turn(sinogram, theta)
+    if _is_lopsided(sinogram):
+        return None
     middle = len(theta) // 2
     halves = (slice(None, middle + 1), slice(middle - 1, None))
     found = [found for half in halves if (found := _of_half_turn(sinogram[half], theta[half]))]
@@ -58,6 +63,13 @@ def _of_half_turn(sinogram: Lines, theta: NDArray[np.float64]) -> Estimate | Non
     energy = (np.abs(whole) ** 2 * empty).sum(axis=0)
     cross = (whole.conj() * mirrored * empty).sum(axis=0) / np.maximum(energy, 1e-30)
     return _least(np.concatenate([np.zeros(2), cross]), padded, columns)
+
+
+def _is_lopsided(sinogram: Lines) -> bool:
+    """Whether much more goes on at one side of the detector than at the other."""
+    width = max(4, int(sinogram.shape[1] * _RIM))
+    variation = uniform_filter1d(sinogram.std(axis=0), width)
+    return bool(abs(variation[width // 2] - variation[-width // 2 - 1]) > _LOPSIDED * variation.max())
 
 
 def half_turn(sinogram: Lines, theta: NDArray[np.float64]) -> Lines | None:

@@ -23,6 +23,7 @@ Lines = NDArray[np.float32]
 
 _WIDEST_GAP_STEPS, _WIDEST_GAP_RAD = 3.5, np.deg2rad(1.0)
 _MOST_PAIRS = 240
+_EXACT, _ENOUGH_EXACT = 0.05, 24  # steps that an exact partner may miss half a turn by, and how many need no others
 _BLURS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _LEAST_OVERLAP = 0.08  # share of the columns that both projections must show
 _STEEPEST = 0.3  # distance of the centre of mass from the axis, in widths of the detector
@@ -69,8 +70,11 @@ def opposite_pairs(theta: NDArray[np.float64]) -> Pairs:
     first = np.repeat(np.arange(len(theta)), stop - start)
     offset = np.arange(len(first)) - np.repeat(np.cumsum(stop - start) - (stop - start), stop - start)
     second = order[(np.repeat(start, stop - start) + offset) % len(theta)]
+    gap = np.mod(theta[second] - theta[first], 2 * np.pi) - np.pi
     once = first < second  # every pair is found from both sides
-    first, second = first[once], second[once]
+    exact = once & (np.abs(gap) < _EXACT * step)
+    wanted = exact if exact.sum() >= _ENOUGH_EXACT else once
+    first, second = first[wanted], second[wanted]
     if len(first) > _MOST_PAIRS:
         picked = np.linspace(0, len(first) - 1, _MOST_PAIRS).astype(np.intp)
         first, second = first[picked], second[picked]
