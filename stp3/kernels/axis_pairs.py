@@ -22,7 +22,7 @@ from stp3.kernels.stripes import AllStripes
 Lines = NDArray[np.float32]
 
 _WIDEST_GAP_STEPS, _WIDEST_GAP_RAD = 3.5, np.deg2rad(1.0)
-_MOST_PAIRS = 240
+_MOST_PAIRS = 480
 _EXACT, _ENOUGH_EXACT = 0.05, 24  # steps that an exact partner may miss half a turn by, and how many need no others
 _BLURS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _LEAST_OVERLAP = 0.08  # share of the columns that both projections must show
