@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from stp3.scan import Frames
 from stp3.steps.base import Domain, Slab
 
 Stages = MutableMapping[str, Slab]
+OnIteration = Callable[[int, float], None]
 
 
 def run_slab(
@@ -26,15 +26,18 @@ def run_slab(
     loaded: Slab | None = None,
     stages: Stages | None = None,
     on_step: Callable[[str], None] | None = None,
+    on_iteration: OnIteration | None = None,
 ) -> NDArray[np.generic]:
     """The slices of those detector rows, shape (rows, y, x), in the plan's dtype.
 
     `loaded` is what `load_slab` gave for these rows, which the engine may write over; without it the rows are read.
     `stages` keeps what each pass returned, by fingerprint of all that led to it: a second call starts from the last
     stage that still holds. `on_step` hears the name of each step before it runs, and of one that iterates before each
-    iteration; it may raise to stop.
+    iteration; `on_iteration` that iteration's number and its relative residual. Both may raise to stop.
     """
-    return reach(plan, rows, threads=threads, loaded=loaded, stages=stages, on_step=on_step).data
+    return reach(
+        plan, rows, threads=threads, loaded=loaded, stages=stages, on_step=on_step, on_iteration=on_iteration
+    ).data
 
 
 def reach(
@@ -45,6 +48,7 @@ def reach(
     loaded: Slab | None = None,
     stages: Stages | None = None,
     on_step: Callable[[str], None] | None = None,
+    on_iteration: OnIteration | None = None,
 ) -> Slab:
     """The slab of those rows after all steps of the plan; see `run_slab`."""
     keys = _stage_keys(plan, rows)
@@ -52,13 +56,14 @@ def reach(
     if slab is None:
         slab = loaded or load_slab(plan, rows, threads)
         _keep(stages, keys[0], slab)
-    slab = replace(slab, threads=threads, may_overwrite=stages is None, on_iteration=None)
+    slab = replace(slab, threads=threads, may_overwrite=stages is None)
     del loaded  # the last reference to a stage frees it while the next one runs
     halo = sum(use.step.halo(use.parameters) for uses in plan.passes[done:] for use in uses)
     for uses, key in zip(plan.passes[done:], keys[done + 1 :], strict=True):
-        slab = _telling(slab, uses, on_step)
         halo -= sum(use.step.halo(use.parameters) for use in uses)
-        slab = _keeping(held_rows(plan, rows, halo), _apply(plan, uses, slab), uses[-1].step.domain)
+        slab = _keeping(
+            held_rows(plan, rows, halo), _apply(plan, uses, slab, on_step, on_iteration), uses[-1].step.domain
+        )
         _keep(stages, key, slab)
     return slab
 
@@ -67,21 +72,26 @@ def go_on(plan: Plan, slab: Slab, on_step: Callable[[str], None] | None = None) 
     """The slab, with all of its rows, after the plan's steps; it is not written over. `on_step` as in `run_slab`."""
     slab = replace(slab, may_overwrite=False)
     for uses in plan.passes:
-        slab = _apply(plan, uses, _telling(slab, uses, on_step))
+        slab = _apply(plan, uses, slab, on_step)
     return slab
 
 
-def _telling(slab: Slab, uses: tuple[StepUse, ...], on_step: Callable[[str], None] | None) -> Slab:
-    """The slab whose next pass tells of its iterations; the names of its steps are told now."""
-    if on_step is None:
-        return slab
-    for use in uses:
-        on_step(use.name)
-    return replace(slab, on_iteration=partial(_again, on_step, uses[-1].name))
+class _Iterations:
+    """Hears the iterations of a pass; rows that are solved one after the other count as one, the worst."""
 
+    def __init__(self, name: str, on_step: Callable[[str], None] | None, on_iteration: OnIteration | None) -> None:
+        self.residuals: list[float] = []
+        self._name, self._on_step, self._on_iteration = name, on_step, on_iteration
 
-def _again(on_step: Callable[[str], None], name: str, iteration: int, residual: float) -> None:
-    on_step(name)
+    def __call__(self, iteration: int, residual: float) -> None:
+        if iteration < len(self.residuals):
+            self.residuals[iteration] = max(residual, self.residuals[iteration])
+        else:
+            self.residuals.append(residual)
+        if self._on_step:
+            self._on_step(self._name)
+        if self._on_iteration:
+            self._on_iteration(iteration, residual)
 
 
 def load_slab(plan: Plan, rows: range, threads: int = 1) -> Slab:
@@ -115,15 +125,25 @@ def held_rows(plan: Plan, rows: range, halo: int) -> range:
     return range(max(rows.start - halo, 0), min(rows.stop + halo, plan.scan.rows))
 
 
-def _apply(plan: Plan, uses: tuple[StepUse, ...], slab: Slab) -> Slab:
+def _apply(
+    plan: Plan,
+    uses: tuple[StepUse, ...],
+    slab: Slab,
+    on_step: Callable[[str], None] | None = None,
+    on_iteration: OnIteration | None = None,
+) -> Slab:
     """The slab after one pass."""
-    step = uses[0].step
-    slab = replace(slab, measured=plan.measured.get(fingerprint(uses[:1]), {}))
+    step, heard = uses[0].step, _Iterations(uses[-1].name, on_step, on_iteration)
+    for use in uses if on_step else ():
+        on_step(use.name)  # type: ignore[misc]
+    slab = replace(slab, measured=plan.measured.get(fingerprint(uses[:1]), {}), on_iteration=heard)
     if slab.data.dtype != np.float32 and not step.takes_counts:
         slab = slab.with_data(_as_float(slab.data))
     if len(uses) == 1:
-        return step.apply(slab, uses[0].parameters)
-    return step.apply_joined(slab, [(use.name, use.parameters) for use in uses])
+        after = step.apply(slab, uses[0].parameters)
+    else:
+        after = step.apply_joined(slab, [(use.name, use.parameters) for use in uses])
+    return replace(after, on_iteration=None, residuals=tuple(heard.residuals) or slab.residuals)
 
 
 def _as_float(counts: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.engine import run_slab
+from stp3.engine import OnIteration, reach
 from stp3.errors import UsageFault
 from stp3.measured import Measured, measure
 from stp3.plan import Plan, found_axis, part_of, with_rotation_axis
@@ -46,9 +46,20 @@ class Preview:
 
     def slice(self, recipe: Recipe, row: int, on_step: Callable[[str], None] | None = None) -> NDArray[np.float32]:
         """The slice of that detector row, shape (y, x), float32: what a job stores, before it is made 8 or 16 bit."""
+        return np.asarray(self.slab(recipe, row, on_step).data[0], np.float32)
+
+    def slab(
+        self,
+        recipe: Recipe,
+        row: int,
+        on_step: Callable[[str], None] | None = None,
+        on_iteration: OnIteration | None = None,
+    ) -> Slab:
+        """The slab of that one row after all steps: the slice and what else is known of it. See `run_slab`."""
         plan = self.resolve(recipe, row)
-        data = run_slab(plan, plan.rows, threads=self.threads, stages=self.stages, on_step=on_step)
-        return np.asarray(data[0], np.float32)
+        return reach(
+            plan, plan.rows, threads=self.threads, stages=self.stages, on_step=on_step, on_iteration=on_iteration
+        )
 
 
 def _row_of_part(scan: Scan, row: int) -> int:

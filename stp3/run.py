@@ -7,13 +7,14 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from stp3 import config
 from stp3.durable import remove_unfinished
-from stp3.engine import load_slab, run_slab
+from stp3.engine import load_slab, reach
 from stp3.errors import Stp3Error
 from stp3.kernels import memory
 from stp3.plan import Plan, resolve
@@ -53,14 +54,20 @@ def reconstruct(
     plan = resolve(recipe, scan, rows=rows, memory_bytes=memory_bytes, threads=workers)
     writer = begin(plan, root, format, owner, provenance(plan, recipe))
     records = []
-    pool = ThreadPoolExecutor(IN_FLIGHT)
+    pool, stop = ThreadPoolExecutor(IN_FLIGHT), Event()
+
+    def check(_: str) -> None:
+        if stop.is_set():
+            raise Stp3Error("the reconstruction was stopped.")
+
     try:
-        for record in pool.map(lambda slab: write_slab(plan, writer, slab, workers), plan.slabs()):
+        for record in pool.map(lambda slab: write_slab(plan, writer, slab, workers, on_step=check), plan.slabs()):
             records.append(record)
             if on_progress:
                 on_progress(record.rows.stop - plan.rows.start, len(plan.rows))
         complete(writer, records, owner)
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
         remove_unfinished(root)
         memory.release()
@@ -98,13 +105,19 @@ def begin(
 
 
 def write_slab(
-    plan: Plan, writer: Writer, rows: range, threads: int, *, before_write: Callable[[], None] | None = None
+    plan: Plan,
+    writer: Writer,
+    rows: range,
+    threads: int,
+    *,
+    before_write: Callable[[], None] | None = None,
+    on_step: Callable[[str], None] | None = None,
 ) -> SlabRecord:
     """Reconstructs the slab of those rows and stores it; its bytes are on disk when this returns.
 
     Called from IN_FLIGHT threads, it reads one slab and writes another while a third is computed.
-    `before_write` may raise to keep the slab from being stored. Raises ScanFault when the scan changed meanwhile
-    (nothing is stored then), Stp3Error when the disk refuses.
+    `before_write` may raise to keep the slab from being stored, `on_step` to stop it between steps and iterations.
+    Raises ScanFault when the scan changed meanwhile (nothing is stored then), Stp3Error when the disk refuses.
     """
     start = time.perf_counter()
     plan.scan.check_unchanged()
@@ -112,9 +125,11 @@ def write_slab(
         with _reading:
             loaded = [load_slab(plan, rows, threads)]
         with _computing:
-            slices = run_slab(plan, rows, threads=threads, loaded=loaded.pop())  # which frees it as soon as it can
+            slab = reach(plan, rows, threads=threads, loaded=loaded.pop(), on_step=on_step)  # it frees what it can
     finally:
         plan.scan.check_unchanged()  # a failure, too, is told by its cause
+    slices, residual = slab.data, slab.residuals[-1] if slab.residuals else None
+    del slab  # and the flats with it
     layout = writer.layout
     if slices.shape[1:] != layout.slice_shape or slices.dtype != layout.dtype:
         raise Stp3Error(
@@ -123,7 +138,8 @@ def write_slab(
     if before_write:
         before_write()
     with _writing:
-        return store(writer, rows, slices, start)
+        record = store(writer, rows, slices, start)
+    return replace(record, residual=residual)
 
 
 def unit(plan: Plan) -> str:

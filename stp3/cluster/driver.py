@@ -105,7 +105,8 @@ class Driver:
             tasks.check_fence(self.run.folder, self.fence)
             journal.add("slab", fence=self.fence, **record.as_dict())
             self._count(record)
-            log.info("rows %d:%d done in %.2f s", rows.start, rows.stop, record.seconds)
+            misfit = "" if record.residual is None else f", relative residual {record.residual:.3g}"
+            log.info("rows %d:%d done in %.2f s%s", rows.start, rows.stop, record.seconds, misfit)
 
         missing = [rows for rows in plan.slabs() if rows.start not in self.records]
         await run_window(pool, "rows", missing, call, done)

@@ -49,6 +49,7 @@ class Slab:
     `window` is the part of the whole slice that `data` shows after a reconstruction; None stands for all of it.
     `may_overwrite` says that nobody else needs `data`: a step may leave its result there.
     `on_iteration` hears each iteration of a method that iterates and its relative residual; it may raise to stop.
+    `residuals` are those that it told, before each iteration, the worst of all rows; empty where nothing iterated.
     `measured` is what the step whose turn it is measured in the whole scan.
     `currents` and `flat_currents` are the ring current of each projection and flat, where the scan states them.
     `scan_rows` says how many rows the scan has: then a step may leave out rows whose neighbours it was not given.
@@ -73,6 +74,7 @@ class Slab:
     threads: int = 1
     may_overwrite: bool = False
     on_iteration: Callable[[int, float], None] | None = None
+    residuals: tuple[float, ...] = ()
     scan_rows: int | None = None
     measured: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 

@@ -24,6 +24,7 @@ from stp3.scan import open_scan
 from stp3.steps import find_step
 from stp3.steps.base import AUTO
 from stp3.volume import Volume, open_volume
+from stp3.widgets.convergence import Convergence
 from stp3.widgets.film import Look
 from stp3.widgets.history import History
 from stp3.widgets.job_desk import JobDesk
@@ -56,8 +57,8 @@ class Workbench:
         self.viewer = SliceViewer("Choose a scan to begin.")
         self.viewer.on_ready, self.viewer.on_step = self.connected, lambda by: self.slices.step(by)
         self.scans = ScanPicker(self.choose_visit, self.choose_scan, self.refresh)
-        self.rings = RingGauge()
-        self.slices = SliceBar(self.move, self.set_mode, self.rings.widget)
+        self.rings, self.convergence = RingGauge(), Convergence()
+        self.slices = SliceBar(self.move, self.set_mode, self.convergence.widget, self.rings.widget)
         self.strips = StripDesk(self._deliver, self.take, lambda: Look(self.viewer.limits, self.viewer.window))
         self.recipe = RecipePanel(
             RecipeActions(
@@ -268,10 +269,17 @@ class Workbench:
 
     def _preview_picture(self, turn: Turn, preview: Preview, shown: Shown) -> None:
         began = time.perf_counter()
-        data = preview.slice(shown.recipe, shown.row, on_step=lambda name: turn.stage(find_step(name).title))
+        slab = preview.slab(
+            shown.recipe,
+            shown.row,
+            on_step=lambda name: turn.stage(find_step(name).title),
+            on_iteration=self.convergence.follow(turn),
+        )
+        data = slab.data[0]
         words = f"{preview.scan.path.name} · row {shown.row} · {time.perf_counter() - began:.2f} s"
         pixel_size = preview.scan.pixel_size_um
         turn.deliver(lambda: self._show_picture(data, pixel_size, words, str(shown.path)))
+        turn.deliver(lambda: self.convergence.show(slab.residuals))
         self.rings.measure(turn, preview, shown.recipe, shown.row)
 
     def _volume_picture(self, turn: Turn) -> None:
@@ -282,7 +290,7 @@ class Workbench:
         data = volume.slice(z)
         words = f"Volume {volume.folder.parent.name} · slice {z} (row {volume.rows[z]}), {volume.dtype}"
         turn.deliver(lambda: self._show_picture(data, volume.voxel_size_um, words, str(volume.folder)))
-        turn.deliver(lambda: self.rings.show(None))
+        turn.deliver(self._say_nothing_of_the_slice)
 
     def _show_picture(self, data: NDArray[Any], pixel_size_um: float | None, title: str, subject: str) -> None:
         unit = "grey value" if np.issubdtype(data.dtype, np.integer) else "1/cm" if pixel_size_um else "1/pixel"
@@ -341,8 +349,12 @@ class Workbench:
         self.scans.show_visits(self._roots, self._visit)
         self.recipe.set_enabled(False)
         self.submission.show_nothing()
-        self.rings.show(None)
+        self._say_nothing_of_the_slice()
         self._show_slices()
+
+    def _say_nothing_of_the_slice(self) -> None:
+        self.rings.show(None)
+        self.convergence.show(())
 
     def _show_slices(self) -> None:
         has_volume = self._volume is not None

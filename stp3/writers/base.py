@@ -78,13 +78,17 @@ class Layout:
 
 @dataclass(frozen=True)
 class SlabRecord:
-    """A slab whose bytes are on disk: the files that hold it, the seconds it took and how often its values occur."""
+    """A slab whose bytes are on disk: the files that hold it, the seconds it took and how often its values occur.
+
+    `residual` is the relative misfit to the measurement before the last iteration; None where nothing iterated.
+    """
 
     rows: range
     units: tuple[Unit, ...]
     seconds: float
     pid: int
     histogram: Histogram | None = None
+    residual: float | None = None
 
     @property
     def bytes(self) -> int:
@@ -98,6 +102,7 @@ class SlabRecord:
             "seconds": self.seconds,
             "pid": self.pid,
             "histogram": self.histogram.as_dict() if self.histogram else None,
+            "residual": self.residual,
         }
 
     @classmethod
@@ -105,7 +110,8 @@ class SlabRecord:
         units = tuple(Unit.from_dict(unit) for unit in content["units"])
         counted = content.get("histogram")
         histogram = Histogram.from_dict(counted) if counted else None
-        return cls(range(*content["rows"]), units, content.get("seconds", 0.0), content.get("pid", 0), histogram)
+        rows, residual = range(*content["rows"]), content.get("residual")
+        return cls(rows, units, content.get("seconds", 0.0), content.get("pid", 0), histogram, residual)
 
 
 def histogram_of(records: Sequence[SlabRecord]) -> Histogram | None:

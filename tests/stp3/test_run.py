@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from stp3.recipe import Recipe
 from stp3.run import begin, reconstruct, write_slab
 from stp3.scan import Scan, open_scan
 from stp3.testing import write_practice_scan
+from stp3.volume import open_volume
 from stp3.writers import format_names
 
 COLUMN = {"rotation_axis.column": 30.75}
@@ -112,6 +115,21 @@ def test_a_run_stays_inside_its_memory(tmp_path: Path, budget_mib: int) -> None:
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
     assert float(done.stdout) <= 1.1 * budget_mib
+
+
+def test_an_interrupt_stops_between_iterations(scan: Scan, tmp_path: Path) -> None:
+    steps = [
+        "flat_field",
+        "minus_log",
+        {"step": "rotation_axis", "column": 30.75},
+        {"step": "sirt", "iterations": 9999},
+    ]
+    soon = threading.Timer(1.0, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
+    soon.start()
+    with pytest.raises(KeyboardInterrupt):
+        reconstruct(scan, Recipe.from_dict({"steps": steps}), tmp_path / "v")
+    soon.join()
+    assert not open_volume(tmp_path / "v").done_rows
 
 
 def test_an_existing_output_is_refused_before_any_work(scan: Scan, tmp_path: Path) -> None:

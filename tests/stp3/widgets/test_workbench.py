@@ -70,16 +70,16 @@ def test_the_newest_request_wins_and_none_queue(drive):
     async def scenario(bench):
         await choose(bench, "one.h5")
         begun, finished, gate = [], [], threading.Event()
-        slice_of = bench._subject.preview.slice
+        slab_of = bench._subject.preview.slab
 
-        def watched(recipe, row, on_step):
+        def watched(recipe, row, *hear, **heard):
             begun.append(row)
             gate.wait(20)
-            data = slice_of(recipe, row, on_step=on_step)
+            data = slab_of(recipe, row, *hear, **heard)
             finished.append(row)
             return data
 
-        bench._subject.preview.slice = watched
+        bench._subject.preview.slab = watched
         bench.move(0)
         await until(lambda: begun)
         for number in range(40):
