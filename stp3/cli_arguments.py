@@ -29,12 +29,18 @@ def add_command(commands: Commands, name: str, command: Command, help: str, exam
 
 def add_scan(parser: Any, **options: Any) -> None:
     """SCAN and how it is opened."""
-    add_metadata(parser)
+    add_opening(parser)
     parser.add_argument("scan", metavar="SCAN", type=Path, help="a scan: a file, or a folder that holds one", **options)
 
 
-def add_metadata(parser: Any) -> None:
-    """--metadata."""
+def add_opening(parser: Any) -> None:
+    """--layout, --flats, --darks and --metadata."""
+    parser.add_argument("--layout", metavar="NAME", help="the site's layout that the HDF5 file has")
+    for kind in ("flats", "darks"):
+        parser.add_argument(
+            f"--{kind}", metavar="FILE", type=Path, action="append", default=[],
+            help=f"an HDF5 file that holds the {kind}; may be repeated",
+        )  # fmt: skip
     parser.add_argument(
         "--metadata", metavar="NAME=VALUE", action="append", default=[],
         help="correct what the scan states or does not: energy_kev, distance_mm, pixel_size_um, exposure_s, "
@@ -47,7 +53,13 @@ def opening_of(arguments: argparse.Namespace) -> dict[str, Any]:
     from stp3.metadata import Metadata
 
     values = dict(_change(text, "--metadata takes NAME=VALUE, such as energy_kev=25") for text in arguments.metadata)
-    return {"metadata": Metadata.of(values).stated()} if values else {}
+    opening = {
+        "metadata": Metadata.of(values).stated() if values else None,
+        "layout": arguments.layout,
+        "flats": [str(path.absolute()) for path in arguments.flats],
+        "darks": [str(path.absolute()) for path in arguments.darks],
+    }
+    return {name: value for name, value in opening.items() if value}
 
 
 def add_recipe(parser: Any) -> None:

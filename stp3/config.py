@@ -6,6 +6,7 @@ STP3_JOBS    where run directories are kept (default ~/.local/share/stp3/jobs)
 STP3_THREADS threads for previews (default: the processors this process may use)
 STP3_ENGINE  what reconstructs unless a recipe says otherwise: "cpu" (default), "gpu", "astra" or "tomopy"
 STP3_PROFILES a YAML file of the site's own cluster profiles, beside the shipped ones
+STP3_LAYOUTS a YAML file of the site's own layouts of HDF5 files (stp3/readers/by_layout.py)
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from stp3.kernels.reconstruction import Engine
 
 _JOB_ENVIRONMENT = (
     "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TZ", "USER",
-    "VIRTUAL_ENV", "STP3_DATA", "STP3_ENGINE", "STP3_PROFILES", "STP3_VISITS",
+    "VIRTUAL_ENV", "STP3_DATA", "STP3_ENGINE", "STP3_LAYOUTS", "STP3_PROFILES", "STP3_VISITS",
 )  # fmt: skip
 
 
@@ -71,6 +72,11 @@ def download_url(job_id: str) -> str:
 def profiles_file() -> Path | None:
     """The site's own cluster profiles, if it has any."""
     return Path(name) if (name := os.environ.get("STP3_PROFILES")) else None
+
+
+def layouts_file() -> Path | None:
+    """The site's own layouts of HDF5 files, if it has any."""
+    return Path(name) if (name := os.environ.get("STP3_LAYOUTS")) else None
 
 
 def job_environment() -> dict[str, str]:

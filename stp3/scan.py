@@ -169,16 +169,28 @@ class Scan:
             raise ScanFault(f"{self.path} changed while it was being used. Open it again when it is complete.")
 
 
-def open_scan(path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> Scan:
+def open_scan(
+    path: str | os.PathLike[str],
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    layout: str | None = None,
+    flats: Sequence[str | os.PathLike[str]] = (),
+    darks: Sequence[str | os.PathLike[str]] = (),
+) -> Scan:
     """The scan in a file or folder, by the first reader that knows its format. Raises UsageFault or ScanFault.
 
-    `metadata` corrects what the scan states of itself, or does not: `{"energy_kev": 25}` (see stp3.metadata).
+    `metadata` corrects what the scan states of itself, or does not: `{"energy_kev": 25}` (see stp3.metadata). `layout`
+    names one of the site's layouts of HDF5 files. `flats` and `darks` are HDF5 files that hold those of the scan;
+    without them files beside it are used that are named so, where the scan has none of its own.
     """
     from stp3.metadata import Metadata, corrected
     from stp3.readers import find_reader
+    from stp3.readers.by_layout import layout_readers
+    from stp3.readers.references import with_references
 
     scan_path = Path(path)
     if not scan_path.exists():
         raise UsageFault(f"{scan_path} does not exist. Give the path of a scan (a file or a folder).")
-    scan = find_reader(scan_path).open(scan_path)
+    reader = layout_readers(layout)[0] if layout else find_reader(scan_path)
+    scan = with_references(reader.open(scan_path), [Path(file) for file in flats], [Path(file) for file in darks])
     return corrected(scan, Metadata.of(metadata)) if metadata else scan

@@ -34,9 +34,14 @@ def readers() -> tuple[Reader, ...]:
 
 
 def find_reader(path: Path) -> Reader:
-    """The first reader that knows the scan. Raises UsageFault for a folder and ScanFault for a file without one."""
+    """The first reader that knows the scan, those of the site's own layouts before others.
+
+    Raises UsageFault for a folder and ScanFault for a file without one.
+    """
+    from stp3.readers.by_layout import layout_readers
+
     misfits: dict[str, list[str]] = {}
-    for reader in readers():
+    for reader in (*layout_readers(), *readers()):
         if (misfit := reader.misfit(path)) is None:
             return reader
         misfits.setdefault(misfit.rstrip("."), []).append(reader.name)

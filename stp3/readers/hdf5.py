@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
 from stp3.kernels import memory
+from stp3.readers.naming import kind_of
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx")
 _LINKS = 16  # a chain of links longer than this goes round in a circle
@@ -26,6 +27,7 @@ def scan_file(path: Path) -> Path:
     if not path.is_dir():
         return path
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+    files = [file for file in files if kind_of(file.stem) not in ("flats", "flats after", "darks")] or files
     if not files:
         raise ScanFault(f"The folder has no file ending in {', '.join(SUFFIXES)}.")
     if len(files) > 1:

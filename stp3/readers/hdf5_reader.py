@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from stp3.readers.hdf5 import misfit, opened, scan_file
 from stp3.readers.quantities import Source
@@ -13,7 +12,7 @@ from stp3.scan import Scan, ScanIdentity
 class HDF5Reader:
     """A reader of one HDF5 format. Subclasses say what a file lacks to be of it, and read one that is."""
 
-    name: ClassVar[str]
+    name: str
 
     def lacks(self, source: Source) -> str | None:
         """What the opened file lacks to be of this format, in words; None when it is."""

@@ -91,13 +91,18 @@ class Source(Told):
                 return "".join(letter for letter in " ".join(words.split()) if letter.isprintable())[:200]
         return ""
 
-    def quantity(self, what: str, units: Mapping[str, float], names: Iterable[str]) -> float | None:
-        """The first positive number found under those names, converted; says so when its unit is not known."""
+    def quantity(
+        self, what: str, units: Mapping[str, float], names: Iterable[str], assumed: str | None = None
+    ) -> float | None:
+        """The first positive number found under those names, converted; says so when its unit is not known.
+
+        `assumed` is its unit whatever the file says.
+        """
         for name in names:
             found = self.values(name)
             if found is None or not found[0].size or found[0].dtype.kind not in "iuf":
                 continue
-            value, unit = float(found[0].ravel()[0]), found[1]
+            value, unit = float(found[0].ravel()[0]), found[1] if assumed is None else plain_unit(assumed)
             if not (np.isfinite(value) and value > 0):
                 continue
             if (factor := units.get(unit, units.get(unit.removesuffix("s")))) is not None:
@@ -163,7 +168,12 @@ def checked_currents(told: Told, name: str, values: NDArray[Any]) -> NDArray[np.
 
 def unit_of(dataset: h5py.Dataset) -> str:
     """The attribute `units` in lower case with a plain u for micro, or ""."""
-    return attribute_of(dataset, "units").strip().lower().replace("µ", "u").replace("μ", "u")
+    return plain_unit(attribute_of(dataset, "units"))
+
+
+def plain_unit(unit: str) -> str:
+    """The unit in lower case with a plain u for micro."""
+    return unit.strip().lower().replace("µ", "u").replace("μ", "u")
 
 
 def radians(source: Told, angles: NDArray[Any], unit: str) -> NDArray[np.float64]:

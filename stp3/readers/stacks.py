@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,3 +77,10 @@ class Rescaled:
     def chunks(self) -> tuple[int, int, int]:
         """What is read at least at once (frames, rows, columns)."""
         return chunks(self.stored)
+
+
+def joined(stacks: Sequence[Frames]) -> Frames | None:
+    """Those stacks one after the other; None where there are none."""
+    if len(stacks) < 2:
+        return stacks[0] if stacks else None
+    return OneAfterTheOther(tuple(stacks))

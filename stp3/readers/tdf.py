@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stp3.errors import ScanFault
 from stp3.readers.hdf5_reader import HDF5Reader
 from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, TIME_S, Source, assumed_angles, tell_missing
-from stp3.readers.stacks import OneAfterTheOther, Rescaled
+from stp3.readers.stacks import Rescaled, joined
 from stp3.scan import Frames, Scan, ScanIdentity
 
 _DATA, _OUTPUT, _LEGACY = "/exchange/data", "/provenance/detector_output", "/tomo"
@@ -116,13 +116,7 @@ def _legacy_references(source: Source, size: tuple[int, int], angles: int) -> Re
     before, after = stacks("flat"), stacks("flat_post", "flat_after")
     darks = stacks("dark", "dark_post", "dark_after")
     counts = [sum(stack.shape[0] for stack in some) for some in (before, after)]
-    return _joined([*before, *after]), _joined(darks), np.repeat((_BEFORE, angles - 0.5), counts)
-
-
-def _joined(stacks: list[Frames]) -> Frames | None:
-    if len(stacks) < 2:
-        return stacks[0] if stacks else None
-    return OneAfterTheOther(tuple(stacks))
+    return joined([*before, *after]), joined(darks), np.repeat((_BEFORE, angles - 0.5), counts)
 
 
 def _times(source: Source, flats: int, darks: int, angles: int) -> NDArray[np.float64] | None:
