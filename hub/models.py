@@ -11,12 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 # No dot, slash or blank: a visit's id becomes a folder name and a group name.
 VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 JOB_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
+# Every number of a job's own record fits every database.
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Role(StrEnum):
     """What a person may do."""
 
     VISITOR = "visitor"
+    LOCAL_CONTACT = "local-contact"
     SCIENTIST = "scientist"
     ADMIN = "admin"
 
@@ -79,21 +83,23 @@ class JobRecord(BaseModel):
     scan: str = ""
     sample: str | None = None
     output: str = ""
+    format: str = ""
     profile: str = ""
-    slabs_done: int = 0
-    slabs_total: int = 0
-    rows_done: int = 0
-    rows_total: int = 0
-    seconds_left: float | None = None
+    slabs_done: Count = 0
+    slabs_total: Count = 0
+    rows_done: Count = 0
+    rows_total: Count = 0
+    rows_per_second: Rate | None = None
+    seconds_left: Rate | None = None
     stage: str | None = None
     created: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
     updated: datetime | None = None
-    pid: int | None = None
+    pid: Count | None = None
     host: str | None = None
     error: str | None = None
-    bytes_written: int = 0
+    bytes_written: Count = 0
     owner: str = Field(
         default="", description="the person whose folder the job lies in; the file itself is not believed"
     )

@@ -40,6 +40,15 @@ class Settings(BaseSettings):
     proxy_port: int = Field(default=8001, ge=1, le=65535, description="port of the proxy's own interface, on loopback")
     jobs_port: int = Field(default=8090, ge=1, le=65535, description="port of the jobs page, on loopback")
 
+    database_url: str = Field(
+        default="",
+        repr=False,
+        description="job database, such as postgresql+psycopg://name:password@host/base; empty: SQLite in var",
+    )
+    sweep_seconds: int = Field(
+        default=20, ge=1, description="how soon a change of a job that was over is seen in the job database"
+    )
+
     office_name: str = Field(default="the user office", description="name of the login, as on the button")
     office_authorize_url: str = Field(default="", description="OpenID Connect: authorization_endpoint")
     office_token_url: str = Field(default="", description="OpenID Connect: token_endpoint")
@@ -51,7 +60,7 @@ class Settings(BaseSettings):
         default=("openid", "profile", "email", "visits"), description="what is asked for at login"
     )
     visits_claim: str = Field(default="visits", description="claim that lists the visits of a person")
-    roles_claim: str = Field(default="roles", description="claim that lists visitor, scientist, admin")
+    roles_claim: str = Field(default="roles", description="claim that lists visitor, local-contact, scientist, admin")
 
     data_root: str = Field(
         default="{var}/data/{visit}", description="folder of a visit's scans; {var} and {visit} are filled"
@@ -122,6 +131,11 @@ class Settings(BaseSettings):
     def visit_folder(self, visit: str) -> Path:
         """The folder of a visit's scans."""
         return Path(self.data_root.format(var=self.var, visit=visit))
+
+    @property
+    def visits_folder(self) -> Path:
+        """Where the hub writes down the visits it was told of."""
+        return self.var / "visits"
 
     def jobs_folder(self, user: str) -> Path:
         """The folder of a person's run directories."""

@@ -18,6 +18,7 @@ from .models import Visit
 from .processes import die_with_parent
 from .profiles import LAB, Refusal, profile_for, visits_of
 from .settings import Settings, server_path
+from .visits import record_visits
 
 SOCKET_POLL_SECONDS = 0.03
 LAB_SETTINGS = {
@@ -118,6 +119,8 @@ async def prepare_server(spawner: VisitSpawner) -> None:
     ):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     visits = visit_records(settings, person.visits, groups)
+    told = {visit["id"] for visit in visits}
+    record_visits(settings, person.username, [visit for visit in person.visits if visit.id in told])
     spawner.environment = server_environment(settings, person.username, visits) | {
         "STP3_RUN_FOLDER": str(spawner.runtime_folder),
         "JUPYTER_RUNTIME_DIR": str(spawner.runtime_folder),

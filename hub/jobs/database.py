@@ -1,0 +1,49 @@
+"""The database behind the service: SQLite in the runtime folder, or PostgreSQL where the settings name one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event
+
+from ..settings import HERE, Settings
+from .tables import Base
+
+BUSY_SECONDS = 15
+
+
+def open_database(settings: Settings) -> Engine:
+    """The database of these settings, with its tables as this version wants them."""
+    engine = connect(settings.database_url or f"sqlite:///{settings.var / 'jobs.sqlite'}")
+    migrate(engine)
+    return engine
+
+
+def connect(url: str) -> Engine:
+    """The database at `url` as it is. A commit is on disk when it returns."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=12, max_overflow=12)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=12, max_overflow=12)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to `revision`; nothing is done where they are there already."""
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        Path(engine.url.database).touch(mode=0o600)
+    config = Config()
+    config.set_main_option("script_location", str(HERE / "jobs" / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        config.attributes.update(connection=connection, metadata=Base.metadata)
+        command.upgrade(config, revision)
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    """Readers beside one writer; each commit on disk before it is acknowledged."""
+    for line in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {BUSY_SECONDS}000"):
+        connection.execute(f"PRAGMA {line}")

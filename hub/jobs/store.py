@@ -1,0 +1,271 @@
+"""Writes what the run directories tell into the database, and nothing that is there already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, delete, exists, func, insert, select, tuple_, update
+
+from ..models import JobRecord
+from ..settings import Settings
+from ..visits import KnownVisit, visit_pattern
+from .run_directory import plain, read_journal, scan_bytes, seconds_of
+from .tables import EventRow, JobRow, ScanRow, UsageRow, VisitRow, VolumeRow
+
+LONGEST_PATH = 800
+DATA_VISIT = "data"  # the folder that a practice facility shows to everybody
+Key = tuple[str, str]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run directory and its state."""
+
+    key: Key
+    folder: Path
+    record: JobRecord
+    signature: str
+
+
+class Store:
+    """The one writer of the tables that follow the run directories."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.engine = engine
+        self._settings = settings
+        self._pattern = visit_pattern(settings)
+        self._visits: Mapping[str, KnownVisit] = {}
+
+    def learn(self, visits: Mapping[str, KnownVisit]) -> set[str]:
+        """Take over the visits; who was not known to be at one of them before."""
+        before, self._visits = self._visits, visits
+        with self.engine.begin() as connection:
+            connection.execute(delete(VisitRow))
+            rows = [visit.model_dump(exclude={"people"}) for visit in visits.values()]
+            if rows:
+                connection.execute(insert(VisitRow), rows)
+        nobody = KnownVisit(id="none")
+        return {person for name, visit in visits.items() for person in visit.people - before.get(name, nobody).people}
+
+    def write(self, found: list[Found], gone: list[Key]) -> int:
+        """Bring these jobs up to date, in one transaction; how many there was something to write for."""
+        with self.engine.begin() as connection:
+            known = self._known(connection, [*(item.key for item in found), *gone])
+            revision: int = connection.scalar(select(func.coalesce(func.max(JobRow.revision), 0))) or 0
+            changed = [item for item in found if self._is_news(item, known.get(item.key))]
+            revisions = range(revision + 1, revision + 1 + len(changed))
+            self._write_jobs(connection, changed, known, revisions)
+            lost = [known[key] for key in gone if key in known and not known[key]["removed"]]
+            for number, row in enumerate(lost, revision + 1 + len(changed)):
+                connection.execute(
+                    update(JobRow).where(JobRow.number == row["number"]).values(removed=time.time(), revision=number)
+                )
+            self._drop_scans(connection, {row["scan_number"] for row in known.values()})
+            return len(changed) + len(lost)
+
+    def _is_news(self, item: Found, known: Row | None) -> bool:
+        if known is None or known["signature"] != item.signature or known["removed"]:
+            return True
+        return bool(known["state"] != item.record.state or known["scope"] != self._scope(item)[0])
+
+    def _drop_scans(self, connection: Connection, numbers: set[int]) -> None:
+        """Scans that no job counts to any more, for its owner turned out to be at the visit."""
+        left = ~exists().where(JobRow.scan_number == ScanRow.number)
+        connection.execute(delete(ScanRow).where(ScanRow.number.in_(numbers), left))
+
+    def _known(self, connection: Connection, keys: list[Key]) -> dict[Key, Row]:
+        columns = (JobRow.owner, JobRow.id, JobRow.number, JobRow.signature, JobRow.state, JobRow.journal_bytes)
+        query = select(*columns, JobRow.removed, JobRow.scope, JobRow.scan_number).where(
+            tuple_(JobRow.owner, JobRow.id).in_(keys)
+        )
+        return {(row.owner, row.id): dict(row._mapping) for row in connection.execute(query)}
+
+    def _write_jobs(
+        self, connection: Connection, changed: list[Found], known: dict[Key, Row], revisions: Iterable[int]
+    ) -> None:
+        if not changed:
+            return
+        rows = [
+            self._job(item) | {"revision": revision, "journal_bytes": known.get(item.key, {}).get("journal_bytes", 0)}
+            for item, revision in zip(changed, revisions, strict=True)
+        ]
+        sizes = [scan_bytes(item.folder) for item in changed]
+        scans = self._write_scans(connection, rows, sizes)
+        for row in rows:
+            row["scan_number"] = scans[row["scope"], row["scan"]]
+        numbers = self._put(connection, rows, known)
+        self._write_rest(connection, changed, rows, numbers, sizes)
+
+    def _put(self, connection: Connection, rows: list[Row], known: dict[Key, Row]) -> list[int]:
+        """Insert or update the jobs; their numbers."""
+        new = [row for row in rows if (row["owner"], row["id"]) not in known]
+        old = [{**row, "at": known[key]["number"]} for row in rows if (key := (row["owner"], row["id"])) in known]
+        if new:
+            connection.execute(insert(JobRow), new)
+        if old:
+            names = [name for name in old[0] if name != "at"]
+            change = update(JobRow.__table__).where(JobRow.__table__.c.number == bindparam("at"))  # type: ignore[arg-type]
+            connection.execute(change.values({name: bindparam(name) for name in names}), old)
+        found = self._known(connection, [(row["owner"], row["id"]) for row in rows])
+        return [found[row["owner"], row["id"]]["number"] for row in rows]
+
+    def _write_scans(self, connection: Connection, rows: list[Row], sizes: list[int]) -> dict[tuple[str, str], int]:
+        seen: dict[tuple[str, str], Row] = {}
+        for row, size in zip(rows, sizes, strict=True):
+            key = row["scope"], row["scan"]
+            scan = seen.setdefault(
+                key, {"first_seen": row["created"], "last_seen": row["created"], "bytes": 0, "sample": ""}
+            )
+            newest = row["created"] >= scan["last_seen"]
+            scan["sample"] = row["sample"] if newest else scan["sample"]
+            scan["first_seen"] = min(scan["first_seen"], row["created"])
+            scan["last_seen"] = max(scan["last_seen"], row["created"])
+            scan["bytes"] = max(scan["bytes"], size)
+        there = {(row.scope, row.path): row for row in self._scans(connection, list(seen))}
+        new = [
+            {"scope": scope, "path": path, **scan} for (scope, path), scan in seen.items() if (scope, path) not in there
+        ]
+        if new:
+            connection.execute(insert(ScanRow), new)
+        for key, row in there.items():
+            merged = _merged(row, seen[key])
+            if merged:
+                connection.execute(update(ScanRow).where(ScanRow.number == row.number).values(merged))
+        return {(row.scope, row.path): row.number for row in self._scans(connection, list(seen))}
+
+    def _scans(self, connection: Connection, keys: list[tuple[str, str]]) -> list[Any]:
+        return list(connection.execute(select(ScanRow.__table__).where(tuple_(ScanRow.scope, ScanRow.path).in_(keys))))
+
+    def _write_rest(
+        self, connection: Connection, changed: list[Found], rows: list[Row], numbers: list[int], sizes: list[int]
+    ) -> None:
+        """Events, volume and usage."""
+        before = {
+            row.job_number: row
+            for row in connection.execute(select(UsageRow.__table__).where(UsageRow.job_number.in_(numbers)))
+        }
+        events: list[Row] = []
+        for item, row, number, size in zip(changed, rows, numbers, sizes, strict=True):
+            usage = _usage(row, size)
+            if number in before:
+                usage |= {"compute_ms": before[number].compute_ms, "drivers": before[number].drivers}
+            else:
+                events.append(_submitted(number, row))
+            end = row["journal_bytes"]
+            while (news := read_journal(item.folder, end)).end > end:
+                events += [{"job_number": number, **event} for event in news.events]
+                usage["compute_ms"] += news.compute_ms
+                usage["drivers"] += news.drivers
+                end = news.end
+            connection.execute(update(JobRow).where(JobRow.number == number).values(journal_bytes=end))
+            _put_one(connection, UsageRow, number, usage, number in before)
+            _write_volume(connection, number, item.record)
+        if events:
+            connection.execute(insert(EventRow), events)
+
+    def _job(self, item: Found) -> Row:
+        record, path = item.record, plain(item.record.scan, LONGEST_PATH)
+        scope, visit = self._scope(item)
+        return {
+            **{name: getattr(record, name) for name in _SAME},
+            **{name: seconds_of(getattr(record, name)) for name in ("started", "ended", "updated")},
+            **{name: plain(getattr(record, name)) for name in ("stage", "profile", "output", "host")},
+            "created": seconds_of(record.created) or 0.0,
+            "owner": item.key[0],
+            "id": item.key[1],
+            "visit": visit,
+            "scope": scope,
+            "scan": path,
+            "sample": plain(record.sample, 300),
+            "error": plain(record.error) if record.error else None,
+            "signature": item.signature,
+            "removed": 0.0,
+        }
+
+    def _scope(self, item: Found) -> tuple[str, str | None]:
+        """Who may see a job, and its visit."""
+        visit = self._visit(plain(item.record.scan, LONGEST_PATH), item.key[0])
+        return (f"visit:{visit}" if visit else f"user:{item.key[0]}"), visit
+
+    def _visit(self, path: str, owner: str) -> str | None:
+        """The visit in whose folder a scan lies, if the hub knows its owner as one of the people there."""
+        if match := self._pattern.match(path):
+            visit = self._visits.get(match["visit"])
+            return visit.id if visit and owner in visit.people else None
+        shared = self._settings.data if self._settings.practice else None
+        inside = shared is not None and ".." not in Path(path).parts and Path(path).is_relative_to(shared.expanduser())
+        return DATA_VISIT if inside else None
+
+
+_SAME = (
+    "state",
+    "slabs_done",
+    "slabs_total",
+    "rows_done",
+    "rows_total",
+    "rows_per_second",
+    "seconds_left",
+    "bytes_written",
+)
+
+
+def _usage(row: Row, size: int) -> Row:
+    created, started, ended = row["created"], row["started"], row["ended"]
+    return {
+        "week": week_of(created),
+        "wait_seconds": max(0.0, started - created) if started else None,
+        "run_seconds": max(0.0, ended - started) if started and ended else None,
+        "compute_ms": 0,
+        "drivers": 0,
+        "bytes_in": size,
+        "bytes_out": row["bytes_written"],
+    }
+
+
+def week_of(seconds: float) -> str:
+    """The Monday of the week (UTC), as 2026-11-16."""
+    day = datetime.fromtimestamp(min(max(seconds, 0.0), 2**37), UTC).date()
+    return (day - timedelta(days=day.weekday())).isoformat()
+
+
+def _submitted(number: int, row: Row) -> Row:
+    detail = {"owner": row["owner"], "scan": row["scan"][:500]}
+    return {"job_number": number, "place": -1, "kind": "submitted", "time": row["created"], "detail": detail}
+
+
+def _write_volume(connection: Connection, number: int, record: JobRecord) -> None:
+    there = connection.scalar(select(VolumeRow.job_number).where(VolumeRow.job_number == number)) is not None
+    if record.state == "done":
+        volume = {
+            "path": plain(record.output),
+            "format": plain(record.format, 32),
+            "slices": record.rows_done,
+            "bytes": record.bytes_written,
+        }
+        _put_one(connection, VolumeRow, number, volume, there)
+    elif there:
+        connection.execute(delete(VolumeRow).where(VolumeRow.job_number == number))
+
+
+def _put_one(connection: Connection, table: type[UsageRow | VolumeRow], number: int, values: Row, there: bool) -> None:
+    if there:
+        connection.execute(update(table).where(table.job_number == number).values(values))
+    else:
+        connection.execute(insert(table).values(job_number=number, **values))
+
+
+def _merged(row: Any, scan: Row) -> Row:
+    """What a scan's row lacks of what was seen now."""
+    wanted = {
+        "first_seen": min(row.first_seen, scan["first_seen"]),
+        "last_seen": max(row.last_seen, scan["last_seen"]),
+        "bytes": max(row.bytes, scan["bytes"]),
+        "sample": scan["sample"] if scan["last_seen"] >= row.last_seen else row.sample,
+    }
+    return {name: value for name, value in wanted.items() if getattr(row, name) != value}
