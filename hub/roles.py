@@ -10,9 +10,14 @@ from jupyterhub.scopes import scope_definitions
 # name of the role -> (who holds it, scopes). The hub's built-in "user" role is narrowed: no tokens, no groups,
 # no listing of others. `servers` rather than `start:servers`, or the start page itself is refused.
 ROLES: Mapping[str, tuple[Mapping[str, list[str]], tuple[str, ...]]] = {
-    "user": ({}, ("read:users!user", "users:activity!user", "servers!user", "access:servers!user")),
+    "user": (
+        {},
+        (
+            *("read:users!user", "users:activity!user", "servers!user", "access:servers!user"),
+            "access:services!service=jobs",
+        ),
+    ),
     "scientist": ({"groups": ["role:scientist"]}, ("self",)),
-    "jobs-readers": ({"groups": ["role:admin"]}, ("access:services!service=jobs",)),
     "idle-culler": (
         {"services": ["idle-culler"]},
         ("list:users", "read:users:activity", "read:servers", "delete:servers"),
@@ -20,7 +25,14 @@ ROLES: Mapping[str, tuple[Mapping[str, list[str]], tuple[str, ...]]] = {
 }
 
 # What a person's server may do with its own token. Without `users:activity!user` it could not report activity.
-SERVER_SCOPES = ("users:activity!user", "access:servers!server")
+# The others let it ask the job service in its person's name.
+SERVER_SCOPES = (
+    "users:activity!user",
+    "access:servers!server",
+    "access:services!service=jobs",
+    "read:users:name!user",
+    "read:users:groups!user",
+)
 
 
 def unknown_scopes(scopes: tuple[str, ...]) -> list[str]:

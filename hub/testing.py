@@ -8,11 +8,18 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .practice_folder import free_ports
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .jobs.service import Service
 
 PROGRAMS = Path("/usr/lib/postgresql")
 ACCOUNT = "postgres"  # PostgreSQL refuses to run as root
@@ -99,3 +106,45 @@ class _Answer(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Nothing is said."""
+
+
+@contextmanager
+def running_service(settings: Settings, people: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, Service]]:
+    """The job service as the hub starts it, over HTTP, and where it answers; tokens are the keys of `people`."""
+    import uvicorn
+    from jupyterhub.services.auth import HubOAuth
+
+    from .jobs.app import create_app
+    from .jobs.database import open_database
+    from .jobs.login import HubLogin
+
+    hub = StandInHub(people)
+    access = {"access:services!service=jobs"}
+    auth = HubOAuth(
+        api_url=hub.api_url,
+        api_token="service",  # noqa: S106  # the stand-in asks for none
+        oauth_client_id="service-jobs",
+        base_url="/services/jobs/",
+        access_scopes=access,
+    )
+    engine = open_database(settings)
+    app = create_app(settings, engine, HubLogin(auth, "/services/jobs/", trusted_seconds=1))
+    port = free_ports(1)[0]
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started or not app.state.service.follower.last_round:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{port}/services/jobs", app.state.service
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        hub.shutdown()
+        engine.dispose()
+
+
+def person(name: str, *groups: str) -> dict[str, Any]:
+    """The hub's record of a person in these groups."""
+    scopes = ["access:services!service=jobs", f"read:users:groups!user={name}", f"read:users:name!user={name}"]
+    return {"kind": "user", "name": name, "groups": list(groups), "scopes": scopes}

@@ -1,79 +1,121 @@
-"""The jobs page: everybody's jobs, for administrators."""
+"""The job service: its API for everybody, its pages for administrators."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from __future__ import annotations
 
-from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from ..models import JobRecord
-from ..settings import HERE, Settings
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DataError, SQLAlchemyError
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..settings import Settings
+from . import api, pages, recipes, stream
+from .follower import ROUND_SECONDS
 from .login import HubLogin, LoginNeeded
-from .records import read_jobs
+from .service import NOT_THERE, Here, Service
 
-SHOWN_JOBS = 200
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'self'; object-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-Next = Callable[[Request], Awaitable[Response]]
+SLOW_ROUND_SECONDS = 60.0
+log = logging.getLogger("stp3.jobs")
+health_routes = APIRouter(tags=["operation"])
 
 
-def create_app(settings: Settings, login: HubLogin) -> FastAPI:
+def create_app(settings: Settings, engine: Engine, login: HubLogin) -> FastAPI:
     """The service, its routes under `login.prefix`."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    prefix = login.prefix.rstrip("/")
-    pages = Environment(loader=FileSystemLoader(HERE / "jobs" / "templates"), autoescape=select_autoescape())
-    pages.filters["duration"] = duration
-    Reader = Annotated[dict[str, Any], Depends(login.user)]  # noqa: N806  # a type
+    service = Service(settings, engine, login)
 
-    @app.middleware("http")
-    async def strict_headers(request: Request, call_next: Next) -> Response:
-        response = await call_next(request)
-        response.headers.update(HEADERS)
-        return response
+    @asynccontextmanager
+    async def follow(_: FastAPI) -> AsyncIterator[None]:
+        thread = service.start()
+        yield
+        service.follower.stop()
+        thread.join(10 * ROUND_SECONDS)
 
-    @app.exception_handler(LoginNeeded)
-    async def to_login(request: Request, _: LoginNeeded) -> Response:
-        if request.url.path.rstrip("/") == prefix:
-            return login.begin()
-        return JSONResponse({"detail": "Log in at the hub first."}, 401)
-
-    @app.get(prefix + "/oauth_callback")
-    async def oauth_callback(request: Request, code: str, state: str) -> Response:
-        return await login.finish(request, code, state)
-
-    @app.get(prefix + "/")
-    async def page(user: Reader) -> HTMLResponse:
-        jobs = _shown(settings)
-        return HTMLResponse(
-            pages.get_template("jobs.html").render(jobs=jobs, facility=settings.facility, user=user, prefix=prefix)
-        )
-
-    @app.get(prefix + "/rows")
-    async def rows(_: Reader) -> HTMLResponse:
-        return HTMLResponse(pages.get_template("rows.html").render(jobs=_shown(settings)))
-
-    @app.get(prefix + "/jobs.json")
-    async def as_json(_: Reader) -> list[dict[str, Any]]:
-        return [{**job.model_dump(mode="json"), "percent": job.percent} for job in _shown(settings)]
-
+    prefix = service.prefix
+    app = FastAPI(
+        title="STP3 job service",
+        version="1",
+        lifespan=follow,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{prefix}/openapi.json",
+    )
+    app.state.service = service
+    for router in (api.routes, recipes.routes, stream.routes):
+        app.include_router(router, prefix=f"{prefix}/api")
+    for router in (pages.routes, health_routes):
+        app.include_router(router, prefix=prefix)
+    app.add_middleware(StrictHeaders)
+    _add_refusals(app)
     return app
 
 
-def _shown(settings: Settings) -> list[JobRecord]:
-    """The live jobs, then the newest of the others."""
-    jobs = read_jobs(settings.var / "jobs")
-    return sorted(jobs, key=lambda job: not job.live)[:SHOWN_JOBS]
+@health_routes.get("/health")
+def health(service: Here) -> Response:
+    """Whether the database answers and the run directories are followed; 503 where not."""
+    try:
+        with service.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        database = "ok"
+    except SQLAlchemyError:
+        database = "away"
+    late = time.time() - service.follower.last_round
+    ok = database == "ok" and late < SLOW_ROUND_SECONDS
+    return JSONResponse({"database": database, "following": late < SLOW_ROUND_SECONDS}, 200 if ok else 503)
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds in words: ``about 3 min``."""
-    if seconds is None or seconds < 0:
-        return ""
-    if seconds < 90:
-        return f"about {seconds:.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+def _add_refusals(app: FastAPI) -> None:
+    """What goes wrong, in words."""
+
+    @app.exception_handler(LoginNeeded)
+    async def to_login(request: Request, _: LoginNeeded) -> Response:
+        service: Service = request.app.state.service
+        if request.method == "GET" and pages.is_page(request.url.path.removeprefix(service.prefix)):
+            return service.login.begin(request.url.path)
+        return JSONResponse({"detail": "Log in at the hub first."}, 401)
+
+    @app.exception_handler(RequestValidationError)
+    async def off(request: Request, fault: RequestValidationError) -> Response:
+        # what was sent is not sent back: not all of it is text or JSON
+        detail = [{name: error[name] for name in ("loc", "msg", "type")} for error in fault.errors()]
+        return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
+
+    @app.exception_handler(DataError)
+    async def odd_text(request: Request, fault: DataError) -> Response:
+        return JSONResponse({"detail": NOT_THERE}, 404)
+
+    @app.exception_handler(SQLAlchemyError)
+    async def no_database(request: Request, fault: SQLAlchemyError) -> Response:
+        log.error("the job database does not answer: %s", fault)
+        return JSONResponse({"detail": "The job database does not answer. Jobs go on; try again in a minute."}, 503)
+
+
+class StrictHeaders:
+    """Puts the same headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, with the headers."""
+
+        async def send_strict(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self.app(scope, receive, send_strict)

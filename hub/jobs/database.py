@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,26 @@ from .tables import Base
 BUSY_SECONDS = 15
 
 
+class Busy(Exception):
+    """Somebody else writes the database; the text says what to do."""
+
+
 def open_database(settings: Settings) -> Engine:
     """The database of these settings, with its tables as this version wants them."""
     engine = connect(settings.database_url or f"sqlite:///{settings.var / 'jobs.sqlite'}")
     migrate(engine)
     return engine
+
+
+@contextmanager
+def only_writer(settings: Settings) -> Iterator[None]:
+    """Holds the right to write; raises Busy where another process has it."""
+    with open(settings.var / "jobs.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"Another job service writes the database of {settings.var}. Close it first.") from None
+        yield
 
 
 def connect(url: str) -> Engine:

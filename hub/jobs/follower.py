@@ -83,6 +83,12 @@ class Follower:
         self.last_round = time.time()
         return changed
 
+    def rebuild(self) -> int:
+        """Read every run directory anew; how many jobs there are."""
+        self.store.clear()
+        self._known = False
+        return self.round(everything=True)
+
     def _remember(self) -> None:
         """What the database holds, so that a start reads no file that was read before."""
         with self.store.engine.connect() as connection:

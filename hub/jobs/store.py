@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, exists, func, inse
 from ..models import JobRecord
 from ..settings import Settings
 from ..visits import KnownVisit, visit_pattern
-from .run_directory import plain, read_journal, scan_bytes, seconds_of
+from .run_directory import JournalNews, plain, read_journal, scan_bytes, seconds_of
 from .tables import EventRow, JobRow, ScanRow, UsageRow, VisitRow, VolumeRow
 
 LONGEST_PATH = 800
@@ -52,6 +52,15 @@ class Store:
                 connection.execute(insert(VisitRow), rows)
         nobody = KnownVisit(id="none")
         return {person for name, visit in visits.items() for person in visit.people - before.get(name, nobody).people}
+
+    def clear(self) -> None:
+        """Forget all that can be read again; jobs whose run directories were removed stay."""
+        with self.engine.begin() as connection:
+            there = select(JobRow.number).where(JobRow.removed == 0)
+            for table in (EventRow, UsageRow, VolumeRow):
+                connection.execute(delete(table).where(table.job_number.in_(there)))
+            connection.execute(delete(JobRow).where(JobRow.removed == 0))
+            connection.execute(delete(ScanRow).where(~exists().where(JobRow.scan_number == ScanRow.number)))
 
     def write(self, found: list[Found], gone: list[Key]) -> int:
         """Bring these jobs up to date, in one transaction; how many there was something to write for."""
@@ -91,16 +100,18 @@ class Store:
     ) -> None:
         if not changed:
             return
-        rows = [
-            self._job(item) | {"revision": revision, "journal_bytes": known.get(item.key, {}).get("journal_bytes", 0)}
-            for item, revision in zip(changed, revisions, strict=True)
-        ]
+        rows = [self._job(item) | {"revision": number} for item, number in zip(changed, revisions, strict=True)]
+        news = [_journal(item.folder, known.get(item.key, {}).get("journal_bytes", 0)) for item in changed]
+        for row, told in zip(rows, news, strict=True):
+            row["journal_bytes"] = told.end
         sizes = [scan_bytes(item.folder) for item in changed]
         scans = self._write_scans(connection, rows, sizes)
         for row in rows:
             row["scan_number"] = scans[row["scope"], row["scan"]]
         numbers = self._put(connection, rows, known)
-        self._write_rest(connection, changed, rows, numbers, sizes)
+        self._write_events(connection, rows, numbers, news, known)
+        self._write_usage(connection, rows, numbers, news, sizes)
+        self._write_volumes(connection, changed, numbers)
 
     def _put(self, connection: Connection, rows: list[Row], known: dict[Key, Row]) -> list[int]:
         """Insert or update the jobs; their numbers."""
@@ -142,32 +153,43 @@ class Store:
     def _scans(self, connection: Connection, keys: list[tuple[str, str]]) -> list[Any]:
         return list(connection.execute(select(ScanRow.__table__).where(tuple_(ScanRow.scope, ScanRow.path).in_(keys))))
 
-    def _write_rest(
-        self, connection: Connection, changed: list[Found], rows: list[Row], numbers: list[int], sizes: list[int]
+    def _write_events(
+        self,
+        connection: Connection,
+        rows: list[Row],
+        numbers: list[int],
+        news: list[JournalNews],
+        known: dict[Key, Row],
     ) -> None:
-        """Events, volume and usage."""
-        before = {
-            row.job_number: row
-            for row in connection.execute(select(UsageRow.__table__).where(UsageRow.job_number.in_(numbers)))
-        }
         events: list[Row] = []
-        for item, row, number, size in zip(changed, rows, numbers, sizes, strict=True):
-            usage = _usage(row, size)
-            if number in before:
-                usage |= {"compute_ms": before[number].compute_ms, "drivers": before[number].drivers}
-            else:
-                events.append(_submitted(number, row))
-            end = row["journal_bytes"]
-            while (news := read_journal(item.folder, end)).end > end:
-                events += [{"job_number": number, **event} for event in news.events]
-                usage["compute_ms"] += news.compute_ms
-                usage["drivers"] += news.drivers
-                end = news.end
-            connection.execute(update(JobRow).where(JobRow.number == number).values(journal_bytes=end))
-            _put_one(connection, UsageRow, number, usage, number in before)
-            _write_volume(connection, number, item.record)
+        for row, number, told in zip(rows, numbers, news, strict=True):
+            first = [] if (row["owner"], row["id"]) in known else [_submitted(row)]
+            events += [{"job_number": number, **event} for event in first + told.events]
         if events:
             connection.execute(insert(EventRow), events)
+
+    def _write_usage(
+        self, connection: Connection, rows: list[Row], numbers: list[int], news: list[JournalNews], sizes: list[int]
+    ) -> None:
+        query = select(UsageRow.__table__).where(UsageRow.job_number.in_(numbers))
+        before = {row.job_number: row for row in connection.execute(query)}
+        found = {}
+        for row, number, told, size in zip(rows, numbers, news, sizes, strict=True):
+            was = before.get(number)
+            found[number] = _usage(row, size) | {
+                "compute_ms": told.compute_ms + (was.compute_ms if was else 0),
+                "drivers": told.drivers + (was.drivers if was else 0),
+            }
+        _put_all(connection, UsageRow, found, before)
+
+    def _write_volumes(self, connection: Connection, changed: list[Found], numbers: list[int]) -> None:
+        there = set(connection.scalars(select(VolumeRow.job_number).where(VolumeRow.job_number.in_(numbers))))
+        records = {number: item.record for number, item in zip(numbers, changed, strict=True)}
+        volumes = {number: _volume(record) for number, record in records.items() if record.state == "done"}
+        _put_all(connection, VolumeRow, volumes, there)
+        gone = [number for number in there if number not in volumes]
+        if gone:
+            connection.execute(delete(VolumeRow).where(VolumeRow.job_number.in_(gone)))
 
     def _job(self, item: Found) -> Row:
         record, path = item.record, plain(item.record.scan, LONGEST_PATH)
@@ -221,8 +243,6 @@ def _usage(row: Row, size: int) -> Row:
         "week": week_of(created),
         "wait_seconds": max(0.0, started - created) if started else None,
         "run_seconds": max(0.0, ended - started) if started and ended else None,
-        "compute_ms": 0,
-        "drivers": 0,
         "bytes_in": size,
         "bytes_out": row["bytes_written"],
     }
@@ -234,30 +254,41 @@ def week_of(seconds: float) -> str:
     return (day - timedelta(days=day.weekday())).isoformat()
 
 
-def _submitted(number: int, row: Row) -> Row:
+def _submitted(row: Row) -> Row:
     detail = {"owner": row["owner"], "scan": row["scan"][:500]}
-    return {"job_number": number, "place": -1, "kind": "submitted", "time": row["created"], "detail": detail}
+    return {"place": -1, "kind": "submitted", "time": row["created"], "detail": detail}
 
 
-def _write_volume(connection: Connection, number: int, record: JobRecord) -> None:
-    there = connection.scalar(select(VolumeRow.job_number).where(VolumeRow.job_number == number)) is not None
-    if record.state == "done":
-        volume = {
-            "path": plain(record.output),
-            "format": plain(record.format, 32),
-            "slices": record.rows_done,
-            "bytes": record.bytes_written,
-        }
-        _put_one(connection, VolumeRow, number, volume, there)
-    elif there:
-        connection.execute(delete(VolumeRow).where(VolumeRow.job_number == number))
+def _volume(record: JobRecord) -> Row:
+    return {
+        "path": plain(record.output),
+        "format": plain(record.format, 32),
+        "slices": record.rows_done,
+        "bytes": record.bytes_written,
+    }
 
 
-def _put_one(connection: Connection, table: type[UsageRow | VolumeRow], number: int, values: Row, there: bool) -> None:
-    if there:
-        connection.execute(update(table).where(table.job_number == number).values(values))
-    else:
-        connection.execute(insert(table).values(job_number=number, **values))
+def _journal(folder: Path, start: int) -> JournalNews:
+    """All whole lines of the journal from `start` on."""
+    whole = JournalNews(start)
+    while (part := read_journal(folder, whole.end)).end > whole.end:
+        whole.end = part.end
+        whole.events += part.events
+        whole.compute_ms += part.compute_ms
+        whole.drivers += part.drivers
+    return whole
+
+
+def _put_all(
+    connection: Connection, table: type[UsageRow | VolumeRow], rows: Mapping[int, Row], there: Container[int]
+) -> None:
+    """Insert or update rows by the number of their job."""
+    new = [{"job_number": number, **row} for number, row in rows.items() if number not in there]
+    if new:
+        connection.execute(insert(table), new)
+    for number, row in rows.items():
+        if number in there:
+            connection.execute(update(table).where(table.job_number == number).values(row))
 
 
 def _merged(row: Any, scan: Row) -> Row:

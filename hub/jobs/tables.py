@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMES = {
@@ -21,7 +20,7 @@ NAMES = {
 # SQLite counts by itself only what is called INTEGER
 Number = BigInteger().with_variant(Integer, "sqlite")
 Seconds = Float(53)
-Content = JSON().with_variant(JSONB, "postgresql")
+Content = JSON()
 
 
 class Base(DeclarativeBase):

@@ -110,6 +110,14 @@ def test_the_pages_of_administrators(vera, sam, ada) -> None:
     assert ada.client.get("/services/jobs/").status_code == 200
 
 
+def test_the_job_service_knows_who_asks(vera, sam) -> None:
+    for person, roles, visits in ((vera, ["visitor"], ["A"]), (sam, ["scientist", "visitor"], ["A", "B"])):
+        person.client.get("/services/jobs/")  # begins the session
+        me = person.client.get("/services/jobs/api/me").json()
+        assert (me["name"], me["roles"], me["visits"]) == (person.name, roles, visits)
+        assert me["beamlines"] == ["Practice beamline"]
+
+
 def test_the_jobs_page_lists_everybodys_jobs_escaped(hub, ada) -> None:
     folder = hub.var / "jobs" / "victor" / "job-2"
     folder.mkdir(parents=True)
@@ -123,8 +131,11 @@ def test_the_jobs_page_lists_everybodys_jobs_escaped(hub, ada) -> None:
     (folder / "state.json").write_text(json.dumps(state))
     try:
         assert ada.client.get("/services/jobs/").status_code == 200
-        rows = ada.client.get("/services/jobs/rows").text
-        assert "<td>victor</td>" in rows  # the folder tells whose it is, not the file
+        deadline = time.monotonic() + 20
+        # the folder tells whose it is, not the file
+        while "<td>victor</td>" not in (rows := ada.client.get("/services/jobs/rows").text):
+            assert time.monotonic() < deadline, rows
+            time.sleep(0.2)
         assert "&lt;img src=x" in rows
         record = next(job for job in ada.client.get("/services/jobs/jobs.json").json() if job["id"] == "job-2")
         assert (record["owner"], record["state"]) == ("victor", "failed")

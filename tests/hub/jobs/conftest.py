@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Engine, text
 from stp3_hub.jobs.database import connect, migrate
 from stp3_hub.jobs.follower import Follower
 from stp3_hub.models import Visit
 from stp3_hub.settings import Settings
-from stp3_hub.testing import PostgresMissing, postgresql, write_run
+from stp3_hub.testing import PostgresMissing, person, postgresql, running_service, write_run
 from stp3_hub.visits import record_visits
 
 
@@ -47,8 +50,8 @@ def settings(tmp_path: Path, empty_url: str) -> Settings:
     made = Settings(practice=True, var=var, database_url=empty_url, sweep_seconds=1)
     a = Visit(id="A", title="Porous rock", beamline="White")
     b = Visit(id="B", title="Fossil teeth", beamline="Mono")
-    for person, visits in {"vera": [a], "victor": [b], "lena": [a, b], "sam": [a, b]}.items():
-        record_visits(made, person, visits)
+    for name, visits in {"vera": [a], "victor": [b], "lena": [a, b], "sam": [a, b]}.items():
+        record_visits(made, name, visits)
     return made
 
 
@@ -77,3 +80,43 @@ def run(settings: Settings) -> Callable[..., Path]:
         return write_run(settings.var / "jobs", owner, job, **given)
 
     return write
+
+
+PEOPLE = {
+    "vera-token": person("vera", "role:visitor", "visit:A"),
+    "victor-token": person("victor", "role:visitor", "visit:B"),
+    "lena-token": person("lena", "role:visitor", "role:local-contact", "visit:A", "visit:B"),
+    "sam-token": person("sam", "role:visitor", "role:scientist", "visit:A", "visit:B"),
+    "ada-token": person("ada", "role:admin"),
+    "outside-token": {**person("otto", "visit:A"), "scopes": []},
+}
+
+
+@dataclass
+class Api:
+    """The service over HTTP."""
+
+    url: str
+    service: Any
+    client: httpx.Client
+
+    def call(self, who: str, method: str, path: str, **given: Any) -> httpx.Response:
+        """A call with the token of somebody; nobody where `who` is empty."""
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {who}-token"} if who else {})
+        headers |= given.pop("headers", {})
+        return self.client.request(method, self.url + path, headers=headers, **given)
+
+    def wait_for(self, who: str, path: str, ready: Callable[[Any], bool]) -> Any:
+        """The answer once it is as wanted: run directories are looked at each second."""
+        deadline = time.monotonic() + 20
+        while not ready(answer := self.call(who, "GET", path).raise_for_status().json()):
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.1)
+        return answer
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[Api]:
+    """The running service."""
+    with running_service(settings, PEOPLE) as (url, service), httpx.Client(timeout=30) as client:
+        yield Api(url, service, client)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "r1"
 down_revision = None
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-CONTENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
 def upgrade() -> None:
@@ -90,7 +88,7 @@ def upgrade() -> None:
         sa.Column("place", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("time", sa.Float(precision=53), nullable=True),
-        sa.Column("detail", CONTENT, nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["job_number"], ["jobs.number"], name=op.f("fk_events_job_number")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_events")),
         sa.UniqueConstraint("job_number", "place", name=op.f("uq_events_job_number_place")),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "r2"
 down_revision = "r1"
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-CONTENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
 def upgrade() -> None:
@@ -18,7 +16,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("content", CONTENT, nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
         sa.Column("author", sa.Text(), nullable=False),
         sa.Column("created", sa.Float(precision=53), nullable=False),
         sa.Column("changed", sa.Float(precision=53), nullable=False),
@@ -32,7 +30,7 @@ def upgrade() -> None:
         sa.Column("person", sa.Text(), nullable=False),
         sa.Column("action", sa.String(length=32), nullable=False),
         sa.Column("target", sa.Text(), nullable=False),
-        sa.Column("detail", CONTENT, nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_audit")),
         sa.UniqueConstraint("person", "idempotency_key", name=op.f("uq_audit_person_idempotency_key")),
