@@ -20,6 +20,7 @@ class Role(StrEnum):
     """What a person may do."""
 
     VISITOR = "visitor"
+    PI = "pi"
     LOCAL_CONTACT = "local-contact"
     SCIENTIST = "scientist"
     ADMIN = "admin"
@@ -35,6 +36,11 @@ class Visit(BaseModel):
     beamline: Annotated[str, StringConstraints(max_length=100)] = ""
     start: date | None = None
     end: date | None = None
+    role: Literal["team", "pi", "local-contact", "public"] = Field(
+        default="team", description="what the person is there; public: not of the team, open after the embargo only"
+    )
+    released_at: date | None = Field(default=None, description="end of the embargo; none: under embargo for ever")
+    data_root: str = Field(default="", max_length=1000, description="folder of the scans, where the office names one")
 
     @model_validator(mode="after")
     def _start_before_end(self) -> Visit:
@@ -52,6 +58,10 @@ class Person(BaseModel):
     display_name: str
     roles: frozenset[Role]
     visits: tuple[Visit, ...]
+    email: str = ""
+    unix_name: str = ""
+    uid: int | None = None
+    gid: int | None = None
 
     @property
     def groups(self) -> tuple[str, ...]:
