@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stp3.kernels import histogram as kernel
 
-_MOST_BINS = 1024
+MOST_BINS = 1024
 _LEAST_EXPONENT = -120
 _PLACES = 20  # a bin is not narrower than 2**-20 of the greatest value
 
@@ -139,6 +139,6 @@ def _exponent(low: float, high: float) -> int:
     exponent = max(_LEAST_EXPONENT, int(np.frexp(greatest)[1]) - _PLACES if greatest else _LEAST_EXPONENT)
     if high > low:
         exponent = max(exponent, int(np.frexp(high - low)[1]) - 12)  # never above the narrowest
-    while _bin(high, exponent) - _bin(low, exponent) >= _MOST_BINS:
+    while _bin(high, exponent) - _bin(low, exponent) >= MOST_BINS:
         exponent += 1
     return exponent

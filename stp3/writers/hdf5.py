@@ -1,137 +1,150 @@
-"""One HDF5 file for the whole volume (NeXus, NXtomoproc).
+"""One contiguous HDF5 file for the whole volume (NeXus, NXtomoproc), slabs written in place.
 
-An HDF5 file that several write, or that a killed process leaves open, is lost as a whole. So slabs are kept as plain
-arrays in the hidden folder `.parts` and the file is put together at the end.
+An HDF5 file that a killed process had open for writing is lost as a whole. So HDF5 makes the file once, with room for
+all voxels, and lets go of it; slabs are then written as plain bytes where they belong, by as many processes as there
+are. The file gets its name when it is complete.
 """
 
 from __future__ import annotations
 
-import json
 import os
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from stp3.durable import Unit, checksum, refusal, sync_folder, write_unit
 from stp3.errors import Stp3Error
-from stp3.writers.base import Layout, SlabRecord, Writer
+from stp3.writers import nexus
+from stp3.writers.base import SlabRecord, Writer
 
 _FILE = "volume.h5"
-_DATASET = "/entry/data/data"
+_UNFINISHED = "volume.h5.unfinished"
+_DONE = ".done"  # a file for each slab that is in its place
+_PIECE = 1 << 24  # bytes written at once
+_PAGE = 4096
 
 
 class HDF5(Writer):
     """`volume.h5` with the voxels in /entry/data/data."""
 
     name = "hdf5"
-    space_factor = 2.0  # the parts and the file made of them
 
     @property
     def _file(self) -> Path:
         return self.layout.folder / _FILE
 
     @property
-    def _parts(self) -> Path:
-        return self.layout.folder / ".parts"
+    def _unfinished(self) -> Path:
+        return self.layout.folder / _UNFINISHED
 
-    @staticmethod
-    def _part_name(rows: range) -> str:
-        return f".parts/rows_{rows.start}_{rows.stop}.raw"
+    @property
+    def _done(self) -> Path:
+        return self.layout.folder / _DONE
+
+    @cached_property
+    def _offset(self) -> int:
+        """Where the voxels begin in the file."""
+        return self._place(nexus.DATA)
 
     def prepare(self) -> None:
-        self._parts.mkdir(parents=True, exist_ok=True)
+        if not self._file.exists() and not self._unfinished.exists():
+            self._make_file()
+        self._done.mkdir(exist_ok=True)
         sync_folder(self.layout.folder)
 
     def write(self, rows: range, slices: NDArray[Any]) -> tuple[Unit, ...]:
-        unit = write_unit(self.layout.folder, self._part_name(rows), [np.ascontiguousarray(slices)])
-        sync_folder(self._parts)
-        return (unit,)
+        offset = self._offset_of(rows.start)
+        content = np.ascontiguousarray(slices).reshape(-1).view(np.uint8).data
+        self._put(offset, content)
+        write_unit(self.layout.folder, f"{_DONE}/rows_{rows.start}_{rows.stop}", [])
+        sync_folder(self._done)
+        return (Unit(_UNFINISHED, content.nbytes, xxhash.xxh3_128(content).hexdigest(), offset),)
 
     def finish(self, records: list[SlabRecord]) -> tuple[Unit, ...]:
-        temporary = self._file.with_name(f".{_FILE}.{os.getpid()}.part")
+        voxels = tuple(replace(unit, path=_FILE) for unit in super().finish(records) if unit.offset)
+        if len(voxels) != len(records):
+            raise Stp3Error(
+                "this volume was begun by an older version of STP3. Start the job again in an empty folder."
+            )
+        for name, content in nexus.last_words(self.layout, records).items():
+            self._put(self._place(name), content.tobytes())
+        if not self._file.exists():
+            os.link(self._unfinished, self._file)  # the other name goes when the volume is described as complete
+        sync_folder(self.layout.folder)
+        return (Unit(_FILE, self._offset, checksum(self._file, 0, self._offset), 0), *voxels)
+
+    def tidy(self) -> None:
+        if not self._file.exists():
+            return
+        self._unfinished.unlink(missing_ok=True)
+        for path in self._done.glob("rows_*"):
+            path.unlink()
+        if self._done.exists():
+            self._done.rmdir()
+
+    def done_rows(self) -> list[int]:
+        if self._file.exists():
+            return list(self.layout.rows)
+        slabs = (path.name.split("_") for path in self._done.glob("rows_*"))
+        return sorted(row for _, start, stop in slabs for row in range(int(start), int(stop)))
+
+    def read(self, row: int) -> NDArray[Any]:
+        path = self._file if self._file.exists() else self._unfinished
+        slab = self.layout.slab_of(row)
+        if path == self._unfinished and not (self._done / f"rows_{slab.start}_{slab.stop}").exists():
+            raise FileNotFoundError(f"row {row} is not in its place")
+        count = int(np.prod(self.layout.slice_shape))
+        image = np.fromfile(path, self.layout.dtype, count, offset=self._offset_of(row))
+        return image.reshape(self.layout.slice_shape)
+
+    def _make_file(self) -> None:
+        """The file with all that is known before the first voxel; there complete or not at all."""
+        temporary = self.layout.folder / f".{_FILE}.{os.getpid()}.part"
         try:
-            with h5py.File(temporary, "w") as file:
-                _describe(file, self.layout, self._assemble(file, records))
+            with h5py.File(temporary, "w", alignment_threshold=_PAGE, alignment_interval=_PAGE) as file:
+                nexus.describe(file, self.layout)
+                end = file[nexus.DATA].id.get_offset() + self.layout.nbytes
+            os.truncate(temporary, max(end, temporary.stat().st_size))
             with open(temporary, "rb") as written:
                 os.fsync(written.fileno())
-            unit = Unit(_FILE, temporary.stat().st_size, checksum(temporary))
-            temporary.replace(self._file)
+            temporary.replace(self._unfinished)
         except (OSError, RuntimeError) as error:
             reason = error if isinstance(error, OSError) else OSError(*error.args)
             raise refusal(reason, self._file, self.layout.nbytes) from error
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(self.layout.folder)
-        return (unit,)
 
-    def _assemble(self, file: h5py.File, records: list[SlabRecord]) -> h5py.Dataset:
-        data = file.create_dataset(_DATASET, self.layout.shape, self.layout.dtype)
-        for record in records:
-            unit = record.units[0]
-            if not unit.is_intact(self.layout.folder):
-                raise Stp3Error(f"the finished slab {unit.path} was changed or removed. Resume the job to redo it.")
-            start = record.rows.start - self.layout.rows.start
-            data[start : start + len(record.rows)] = self._part(record.rows)
-        return data
+    def _place(self, name: str) -> int:
+        path = self._file if self._file.exists() else self._unfinished
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                return int(file[name].id.get_offset())
+        except (OSError, KeyError) as error:
+            raise Stp3Error(
+                f"{path} was changed or removed ({error}). Start the job again in an empty folder."
+            ) from error
 
-    def _part(self, rows: range) -> NDArray[Any]:
-        path = self.layout.folder / self._part_name(rows)
-        return np.memmap(path, self.layout.dtype, "r", shape=(len(rows), *self.layout.slice_shape))
+    def _offset_of(self, row: int) -> int:
+        slice_bytes = self.layout.nbytes // len(self.layout.rows)
+        return self._offset + (row - self.layout.rows.start) * slice_bytes
 
-    def tidy(self) -> None:
-        if not self._file.exists():
-            return
-        for path in self._parts.glob("rows_*.raw"):
-            path.unlink()
-        if self._parts.exists():
-            self._parts.rmdir()
-
-    def done_rows(self) -> list[int]:
-        if self._file.exists():
-            return list(self.layout.rows)
-        parts = (path.stem.split("_") for path in self._parts.glob("rows_*.raw"))
-        return sorted(row for _, start, stop in parts for row in range(int(start), int(stop)))
-
-    def read(self, row: int) -> NDArray[Any]:
-        if self._file.exists():
-            with h5py.File(self._file, "r", locking=False) as file:
-                return np.asarray(file[_DATASET][row - self.layout.rows.start])
-        slab = self.layout.slab_of(row)
-        return np.array(self._part(slab)[row - slab.start])
-
-
-def _describe(file: h5py.File, layout: Layout, data: h5py.Dataset) -> None:
-    """Everything around the voxels, in the words of NeXus."""
-    file.attrs["default"] = "entry"
-    entry = _group(file, "entry", "NXentry", default="data")
-    entry["definition"] = "NXtomoproc"
-    group = _group(file, "entry/data", "NXdata", signal="data", axes=["z", "y", "x"])
-    data.attrs["interpretation"] = "image"
-    data.attrs["first_row"] = layout.rows.start
-    if layout.grey_range:
-        data.attrs["grey_range"] = layout.grey_range
-    for axis, (name, length) in enumerate(zip("zyx", layout.shape, strict=True)):
-        group[name] = np.arange(length) * (layout.voxel_size_um or 1.0)
-        group[name].attrs["units"] = "um" if layout.voxel_size_um else "voxel"
-        group.attrs[f"{name}_indices"] = axis
-    process = _group(file, "entry/reconstruction", "NXprocess")
-    process["program"] = "STP3"
-    process["version"] = str(layout.provenance.get("versions", {}).get("stp3", ""))
-    process["date"] = str(layout.provenance.get("started", ""))
-    parameters = _group(file, "entry/reconstruction/parameters", "NXcollection")
-    parameters["recipe"] = layout.recipe
-    parameters["recipe_fingerprint"] = layout.fingerprint
-    parameters["provenance"] = json.dumps(dict(layout.provenance))
-    if layout.voxel_size_um:
-        parameters["voxel_size"] = layout.voxel_size_um
-        parameters["voxel_size"].attrs["units"] = "um"
-
-
-def _group(file: h5py.File, path: str, nexus_class: str, **attributes: Any) -> h5py.Group:
-    group = file.require_group(path)
-    group.attrs["NX_class"] = nexus_class
-    group.attrs.update(attributes)
-    return group
+    def _put(self, offset: int, content: bytes | memoryview) -> None:
+        """Those bytes in their place, durable. Raises Stp3Error when the disk refuses."""
+        path, view = self._unfinished if self._unfinished.exists() else self._file, memoryview(content)
+        try:
+            handle = os.open(path, os.O_WRONLY)
+            try:
+                done = 0
+                while done < len(view):
+                    done += os.pwrite(handle, view[done : done + _PIECE], offset + done)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise refusal(error, path, len(view)) from error

@@ -17,7 +17,7 @@ from stp3.writers.base import Writer
 
 _UM_PER_CM = 1e4
 _FILES_AT_ONCE = 4  # waiting until a file is on disk takes longer than writing it
-_LONGEST_HEAD = 1 << 16
+_LONGEST_HEAD = 1 << 20
 
 
 class _Head(io.BytesIO):
@@ -59,12 +59,10 @@ class TIFF(Writer):
 
     def _head(self, row: int, image: NDArray[Any]) -> bytes:
         """What stands before the pixels in the file."""
-        about = {"row": row, "recipe": self.layout.fingerprint, "grey_range": self.layout.grey_range}
         size = self.layout.voxel_size_um
         resolution: dict[str, Any] = {}
         if size:
             resolution = {"resolution": (_UM_PER_CM / size, _UM_PER_CM / size), "resolutionunit": "CENTIMETER"}
-            about["voxel_size_um"] = size
         file = _Head()
         with tifffile.TiffWriter(file) as tiff:
             offsets = tiff.write(
@@ -72,13 +70,30 @@ class TIFF(Writer):
                 dtype=image.dtype,
                 photometric="minisblack",
                 software="STP3",
-                description=json.dumps(about),
+                description=self._description(row),
                 metadata=None,
                 returnoffset=True,
                 **resolution,
             )
         start, _ = offsets or (0, 0)
         return file.getvalue()[:start].ljust(start, b"\0")
+
+    def _description(self, row: int) -> str:
+        """Lines as ImageJ writes them, so that Fiji and Bio-Formats know the distance of slices too, and our own.
+
+        ImageJ takes pixels per centimetre together with the unit um as micrometres. For grey numbers it is told how
+        they become values again.
+        """
+        layout, lines = self.layout, {"ImageJ": "1.54f"}
+        if layout.voxel_size_um:
+            lines |= {"unit": "um", "spacing": repr(layout.voxel_size_um)}
+        if layout.grey_range:
+            low, high = layout.grey_range
+            step = (high - low) / np.iinfo(layout.dtype).max
+            lines |= {"cf": "0", "c0": repr(low), "c1": repr(step), "vunit": layout.unit or "value"}
+        about = {"row": row, **layout.about()}
+        lines |= {"stp3": json.dumps(about)}
+        return "".join(f"{name}={text}\n" for name, text in lines.items())
 
     def done_rows(self) -> list[int]:
         present = {path.name for path in self._folder.glob("slice_*.tif")}

@@ -9,7 +9,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -78,24 +77,47 @@ def test_finished_slabs_are_seen_while_others_are_missing(tmp_path: Path, format
 @pytest.mark.parametrize("format", format_names())
 def test_a_changed_byte_is_noticed(tmp_path: Path, format: str) -> None:
     records = write_all(find_writer(format)(layout(tmp_path, format)), voxels(), slabs())
-    path = tmp_path / records[0].units[0].path
+    unit = records[0].units[0]
+    path = tmp_path / unit.path
     content = bytearray(path.read_bytes())
-    content[-100] ^= 1
+    content[(unit.offset or 0) + unit.bytes - 100] ^= 1
     path.write_bytes(content)
     assert not records[0].units[0].is_intact(tmp_path)
     assert records[1].units[0].is_intact(tmp_path)
 
 
 def test_tiff_says_what_it_is(tmp_path: Path) -> None:
-    writer = find_writer("tiff")(layout(tmp_path, "tiff", "uint16", grey_range=(-1.0, 2.5)))
-    write_all(writer, voxels("uint16"), slabs())
+    grey = layout(tmp_path, "tiff", "uint16", grey_range=(-1.0, 2.5), unit="1/cm")
+    write_all(find_writer("tiff")(grey), voxels("uint16"), slabs())
     with tifffile.TiffFile(tmp_path / "slices" / "slice_00008.tif") as file:
         page = file.pages[0]
-        about = json.loads(page.description)
+        assert file.is_imagej
+        told = file.imagej_metadata
         numerator, denominator = page.tags["XResolution"].value
         assert page.tags["ResolutionUnit"].value == 3  # centimetre
-    assert about == {"row": 8, "recipe": "0123456789abcdef", "grey_range": [-1.0, 2.5], "voxel_size_um": 3.25}
     assert numerator / denominator == pytest.approx(1e4 / 3.25)
+    assert (told["unit"], told["spacing"], told["vunit"]) == ("um", 3.25, "1/cm")
+    assert told["c0"] + 65535 * told["c1"] == pytest.approx(2.5)
+    about = json.loads(page.description.partition("stp3=")[2])
+    assert about["row"] == 8
+    assert about["grey_range"] == [-1.0, 2.5]
+    assert about["recipe"] == "steps: []\n"
+    assert about["provenance"]["user"] == "ada"
+
+
+def test_tiff_without_a_pixel_size_claims_none(tmp_path: Path) -> None:
+    write_all(find_writer("tiff")(layout(tmp_path, "tiff", voxel_size_um=None)), voxels(), slabs()[:1])
+    with tifffile.TiffFile(tmp_path / "slices" / "slice_00008.tif") as file:
+        assert "unit" not in file.imagej_metadata
+        assert file.pages[0].tags["ResolutionUnit"].value == 1
+
+
+def test_any_text_fits_into_a_tiff(tmp_path: Path) -> None:
+    said = {"user": "Zoë µ \\u0041 \n[x]=1", "notes": "long " * 20_000}
+    write_all(find_writer("tiff")(layout(tmp_path, "tiff", provenance=said)), data := voxels(), slabs()[:1])
+    with tifffile.TiffFile(tmp_path / "slices" / "slice_00008.tif") as file:
+        assert json.loads(file.pages[0].description.partition("stp3=")[2])["provenance"] == said
+        np.testing.assert_array_equal(file.asarray(), data[1])
 
 
 def test_a_large_slice_is_written_whole(tmp_path: Path) -> None:
@@ -113,33 +135,6 @@ def test_file_names_widen_with_the_rows(tmp_path: Path) -> None:
     writer.prepare()
     writer.write(rows, voxels()[:1])
     assert (tmp_path / "slices" / "slice_123456.tif").exists()
-
-
-def test_hdf5_opens_as_nexus(tmp_path: Path) -> None:
-    data = voxels()
-    writer = find_writer("hdf5")(layout(tmp_path, "hdf5"))
-    writer.finish(write_all(writer, data, slabs()))
-    with h5py.File(tmp_path / "volume.h5") as file:
-        entry = file[file.attrs["default"]]
-        group = entry[entry.attrs["default"]]
-        assert group.attrs["NX_class"] == "NXdata"
-        np.testing.assert_array_equal(group[group.attrs["signal"]][()], data)
-        assert [group[axis].shape[0] for axis in group.attrs["axes"]] == list(data.shape)
-        assert group["z"][1] == 3.25
-        assert group["z"].attrs["units"] == "um"
-        parameters = file["entry/reconstruction/parameters"]
-        assert parameters["recipe"].asstr()[()] == "steps: []\n"
-        assert json.loads(parameters["provenance"].asstr()[()])["user"] == "ada"
-
-
-def test_hdf5_refuses_a_damaged_slab(tmp_path: Path) -> None:
-    writer = find_writer("hdf5")(layout(tmp_path, "hdf5"))
-    records = write_all(writer, voxels(), slabs())
-    (tmp_path / records[1].units[0].path).write_bytes(b"short")
-    with pytest.raises(Stp3Error, match="changed or removed"):
-        writer.finish(records)
-    assert not (tmp_path / "volume.h5").exists()
-    assert not list(tmp_path.rglob(".*.part"))
 
 
 def test_a_slab_of_zeros_is_there_all_the_same(tmp_path: Path) -> None:
