@@ -27,7 +27,8 @@ _FILE = "volume.h5"
 _UNFINISHED = "volume.h5.unfinished"
 _DONE = ".done"  # a file for each slab that is in its place
 _PIECE = 1 << 24  # bytes written at once
-_PAGE = 4096
+_HEAD = 1 << 16  # room for what describes the volume, so that it stands before the voxels
+_ALIGNED = {"alignment_threshold": 4096, "alignment_interval": 4096}
 
 
 class HDF5(Writer):
@@ -77,7 +78,12 @@ class HDF5(Writer):
         if not self._file.exists():
             os.link(self._unfinished, self._file)  # the other name goes when the volume is described as complete
         sync_folder(self.layout.folder)
-        return (Unit(_FILE, self._offset, checksum(self._file, 0, self._offset), 0), *voxels)
+        end = self._offset + self.layout.nbytes
+        around = (range(self._offset), range(end, self._file.stat().st_size))
+        return (*(self._unit(part) for part in around if part), *voxels)
+
+    def _unit(self, part: range) -> Unit:
+        return Unit(_FILE, len(part), checksum(self._file, part.start, len(part)), part.start)
 
     def tidy(self) -> None:
         if not self._file.exists():
@@ -107,7 +113,7 @@ class HDF5(Writer):
         """The file with all that is known before the first voxel; there complete or not at all."""
         temporary = self.layout.folder / f".{_FILE}.{os.getpid()}.part"
         try:
-            with h5py.File(temporary, "w", alignment_threshold=_PAGE, alignment_interval=_PAGE) as file:
+            with h5py.File(temporary, "w", meta_block_size=_HEAD, **_ALIGNED) as file:
                 nexus.describe(file, self.layout)
                 end = file[nexus.DATA].id.get_offset() + self.layout.nbytes
             os.truncate(temporary, max(end, temporary.stat().st_size))

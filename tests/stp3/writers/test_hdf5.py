@@ -49,7 +49,7 @@ def test_the_file_is_one_contiguous_block_and_nothing_else_is_left(tmp_path: Pat
         offset = data.id.get_offset()
         np.testing.assert_array_equal(data[()], DATA)
     assert offset % 4096 == 0
-    assert path.stat().st_size == offset + DATA.nbytes
+    assert path.stat().st_size < DATA.nbytes + (1 << 18)
     assert sorted(one.name for one in path.parent.iterdir()) == [
         "recipe.yaml",
         "thumbnails",
@@ -112,8 +112,9 @@ def test_every_slab_can_be_checked_and_is_named_when_damaged(tmp_path: Path) -> 
     units = [unit for unit in volume.files if unit.path == "volume.h5"]
     with h5py.File(path) as file:
         sums = file["entry/reconstruction/checksums"]
-        assert [one.decode() for one in sums["xxh3_128"]] == [unit.xxh128 for unit in units[1:]]
+        assert [one.decode() for one in sums["xxh3_128"]] == [unit.xxh128 for unit in units[-3:]]
         assert sums["rows"][()].tolist() == [[rows.start, rows.stop] for rows in SLABS]
+    assert sum(unit.bytes for unit in units) == path.stat().st_size
     for damaged in units:
         content = bytearray(path.read_bytes())
         content[(damaged.offset or 0) + 5] ^= 1
