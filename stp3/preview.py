@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
 from threading import Lock
@@ -13,11 +14,13 @@ from stp3.engine import OnIteration, reach
 from stp3.errors import UsageFault
 from stp3.measured import Measured, measure
 from stp3.plan import Plan, found_axis, part_of, with_rotation_axis
-from stp3.recipe import Recipe
+from stp3.recipe import Recipe, StepUse
 from stp3.scan import Scan
-from stp3.steps.base import Slab
+from stp3.steps.base import ScanStep, Slab
+from stp3.steps.scan_parts import Angles, Bin
 
 _KEPT_BYTES = 1 << 30
+_COARSE_COLUMNS, _COARSE_ANGLES = 512, 300
 
 
 class Preview:
@@ -39,6 +42,25 @@ class Preview:
         resolved, measured = measure(resolved, scan, self.threads, self._measured)
         return Plan(scan, resolved.without("output"), range(place, place + 1), 1, measured)
 
+    def coarse(self, recipe: Recipe, row: int) -> tuple[NDArray[np.float32], int] | None:
+        """A first impression of the same slice: from fewer angles of a binned scan, and how much it was binned.
+
+        None where it would be no quicker or would not show the same.
+        """
+        full = self.resolve(recipe, row)
+        size = math.ceil(full.scan.columns / _COARSE_COLUMNS)
+        if size == 1 or full.measured:
+            return None
+        every = min(size, max(full.scan.angles // _COARSE_ANGLES, 1))
+        try:
+            plan = self.resolve(_coarser(recipe, every, size), row)
+            missed = np.subtract(full.slice_shape, np.multiply(plan.slice_shape, size))
+        except UsageFault:  # too few rows, or a parameter that suits the whole width only
+            return None
+        if np.abs(missed).max() >= 2 * size:
+            return None
+        return np.asarray(self._reach(plan).data[0], np.float32), size
+
     def _find_axis(self, scan: Scan) -> dict[str, float]:
         if self._axis is None:
             self._axis = found_axis(scan, self.threads)
@@ -56,10 +78,21 @@ class Preview:
         on_iteration: OnIteration | None = None,
     ) -> Slab:
         """The slab of that one row after all steps: the slice and what else is known of it. See `run_slab`."""
-        plan = self.resolve(recipe, row)
+        return self._reach(self.resolve(recipe, row), on_step, on_iteration)
+
+    def _reach(
+        self, plan: Plan, on_step: Callable[[str], None] | None = None, on_iteration: OnIteration | None = None
+    ) -> Slab:
         return reach(
             plan, plan.rows, threads=self.threads, stages=self.stages, on_step=on_step, on_iteration=on_iteration
         )
+
+
+def _coarser(recipe: Recipe, every: int, size: int) -> Recipe:
+    """The recipe with fewer angles and larger pixels, after the parts of the scan that it takes itself."""
+    place = max((at + 1 for at, use in enumerate(recipe.uses) if issubclass(use.step, ScanStep)), default=0)
+    parts = StepUse("angles", Angles.Parameters(every=every)), StepUse("bin", Bin.Parameters(size=size))
+    return Recipe((*recipe.uses[:place], *parts, *recipe.uses[place:]))
 
 
 def _row_of_part(scan: Scan, row: int) -> int:

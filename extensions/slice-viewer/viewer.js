@@ -1,7 +1,7 @@
 // The slice viewer: float pictures on the graphics card, grey limits in the shader, one module without a dependency.
 //
-// From the kernel: {kind: "frame", frame, shape: [rows, columns], dtype, pixel_size_um, unit, title, subject} and one
-// buffer; {kind: "clear"}; {kind: "status", state: "busy" | "idle" | "error", stage, text}. To the kernel: {kind: "ready"} once a page,
+// From the kernel: {kind: "frame", frame, shape: [rows, columns], dtype, pixel_size_um, unit, title, subject, binning, whole: [rows,
+// columns]} and one buffer (a coarse picture, binned, stands in the middle of the whole one, whose pixels all places count); {kind: "clear"}; {kind: "status", state: "busy" | "idle" | "error", stage, text}. To the kernel: {kind: "ready"} once a page,
 // {kind: "want", have: frame} when the page can take the next picture, {kind: "step", by: ±1} on Page Up / Page Down, {kind:
 // "limits", limits: [black, white]} and {kind: "window", window: [left, top, right, bottom] or null for all} after a change.
 // The root element says what is shown: data-frame, data-state, data-subject.
@@ -110,13 +110,18 @@ class Painter {
     gl.uniform1i(at.picture, 0);
     gl.uniform1i(at.colours, 1);
     gl.uniform2f(at.size, picture.width, picture.height);
-    gl.uniform2f(at.origin, ...origin);
+    gl.uniform2f(at.origin, ...stored(picture, origin));
     gl.uniform2f(at.limits, ...limits);
-    gl.uniform1f(at.stride, stride);
+    gl.uniform1f(at.stride, stride / picture.binning);
     gl.uniform1f(at.height, canvas.height);
     gl.uniform1f(at.gain, this.gain);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
+}
+
+/** Where in a picture's data a place of the whole picture is. */
+function stored({ width, height, binning, whole }, [x, y]) {
+  return [(x - whole.width / 2) / binning + width / 2, (y - whole.height / 2) / binning + height / 2];
 }
 
 function colourTable(stops) {
@@ -293,13 +298,14 @@ class View {
     this.picture = picture;
     this.stats = statistics(picture);
     this.painter?.upload(picture);
-    if (fresh || same.width !== picture.width || same.height !== picture.height) this.fit();
+    if (fresh || same.whole.width !== picture.whole.width || same.whole.height !== picture.whole.height) this.fit();
     if (fresh) this.auto();
     this.title.textContent = this.title.title = picture.title;
     this.hint.textContent = "";
     this.redraw(() => {
       this.root.dataset.subject = picture.subject;
       this.root.dataset.frame = picture.frame;
+      this.root.dataset.binning = picture.binning;
     });
   }
   clear() {
@@ -335,7 +341,7 @@ class View {
   }
   fit() {
     if (!this.picture) return;
-    const { width, height } = this.picture, box = this.stage;
+    const { width, height } = this.picture.whole, box = this.stage;
     const scale = Math.min(box.clientWidth / width, box.clientHeight / height) || 1;
     this.view = { x: width / 2, y: height / 2, scale, fitted: true };
     this.redraw();
@@ -343,8 +349,8 @@ class View {
   pan(dx, dy) {
     if (!this.picture) return;
     const inside = (value, end) => Math.min(Math.max(value, 0), end), { view } = this;
-    view.x = inside(view.x - dx / view.scale, this.picture.width);
-    view.y = inside(view.y - dy / view.scale, this.picture.height);
+    view.x = inside(view.x - dx / view.scale, this.picture.whole.width);
+    view.y = inside(view.y - dy / view.scale, this.picture.whole.height);
     view.fitted = false;
     this.redraw();
   }
@@ -379,7 +385,7 @@ class View {
     const grey = [this.stats, ...this.limits, this.track.clientWidth, this.map];
     if (grey.some((part, place) => part !== this.grey?.[place])) this.drawHistogram();
     this.grey = grey;
-    this.canvas.setAttribute("aria-label", `Slice ${picture.title}: ${picture.width} × ${picture.height} pixels, grey from ${short(this.limits[0])} to ${short(this.limits[1])} ${picture.unit}`);
+    this.canvas.setAttribute("aria-label", `Slice ${picture.title}: ${picture.whole.width} × ${picture.whole.height} pixels, grey from ${short(this.limits[0])} to ${short(this.limits[1])} ${picture.unit}`);
     this.after?.();
     this.after = undefined;
   }
@@ -422,9 +428,10 @@ class View {
     const { picture, view } = this;
     if (!picture) return;
     const x = Math.floor(view.x + (left - this.stage.clientWidth / 2) / view.scale), y = Math.floor(view.y + (top - this.stage.clientHeight / 2) / view.scale);
-    if (x < 0 || y < 0 || x >= picture.width || y >= picture.height) return void (this.readout.textContent = "");
+    const [column, row] = stored(picture, [x + 0.5, y + 0.5]).map(Math.floor);
+    if (column < 0 || row < 0 || column >= picture.width || row >= picture.height) return void (this.readout.textContent = "");
     const place = picture.pixel_size_um ? ` (${((x * picture.pixel_size_um) / 1000).toFixed(3)}, ${((y * picture.pixel_size_um) / 1000).toFixed(3)} mm)` : "";
-    this.readout.textContent = `x ${x}  y ${y}${place}   ${short(picture.data[y * picture.width + x])} ${picture.unit}`;
+    this.readout.textContent = `x ${x}  y ${y}${place}   ${short(picture.data[row * picture.width + column])} ${picture.unit}`;
   }
   remove() {
     clearTimeout(this.telling);
@@ -439,7 +446,8 @@ function decode(message, buffer) {
   const [height, width] = message.shape, Kind = ARRAYS[message.dtype], view = new DataView(buffer.buffer ?? buffer, buffer.byteOffset ?? 0, buffer.byteLength);
   const aligned = view.byteOffset % Kind.BYTES_PER_ELEMENT === 0;
   const data = aligned ? new Kind(view.buffer, view.byteOffset, width * height) : new Kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-  return { ...message, data, width, height };
+  const [tall, wide] = message.whole ?? message.shape;
+  return { binning: 1, ...message, data, width, height, whole: { width: wide, height: tall } };
 }
 
 /** What the page knows of each viewer by its key, shared by all places that show it. */

@@ -66,10 +66,13 @@ class SliceViewer(anywidget.AnyWidget):
         unit: str = "",
         title: str = "",
         subject: str = "",
+        binning: int = 1,
+        whole: tuple[int, int] | None = None,
     ) -> int:
         """The number of the picture now to be shown; `image` has shape (y, x), any real dtype.
 
-        Zoom and grey limits stay as the user set them until `subject` (what the picture is of) changes.
+        Zoom and grey limits stay as the user set them until `subject` (what the picture is of) changes. A coarse
+        picture says what it is binned by and the shape of the `whole` one, in whose middle it is shown.
         """
         if image.ndim != 2:
             raise ValueError(f"a picture has two dimensions (y, x), got an array of shape {image.shape}.")
@@ -78,6 +81,7 @@ class SliceViewer(anywidget.AnyWidget):
         content = {
             "kind": "frame", "frame": self.frame, "shape": list(pixels.shape), "dtype": pixels.dtype.name,
             "pixel_size_um": pixel_size_um, "unit": unit, "title": title, "subject": subject,
+            "binning": binning, "whole": list(whole or pixels.shape),
         }  # fmt: skip
         self._picture = content, pixels
         if self._wanted:

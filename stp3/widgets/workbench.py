@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import numpy as np
-from numpy.typing import NDArray
 
 from stp3 import config
 from stp3.cluster.client import Job
@@ -21,13 +19,13 @@ from stp3.errors import Stp3Error
 from stp3.preview import Preview
 from stp3.recipe import Recipe
 from stp3.scan import open_scan
-from stp3.steps import find_step
 from stp3.steps.base import AUTO
 from stp3.volume import Volume, open_volume
 from stp3.widgets.convergence import Convergence
 from stp3.widgets.film import Look
 from stp3.widgets.history import History
 from stp3.widgets.job_desk import JobDesk
+from stp3.widgets.picture import Picture
 from stp3.widgets.recipe_panel import RecipeActions, RecipePanel
 from stp3.widgets.ring_gauge import RingGauge
 from stp3.widgets.scan_list import ScanFile, list_scans
@@ -40,7 +38,7 @@ from stp3.widgets.strip import RecipeChange
 from stp3.widgets.strip_desk import StripDesk
 from stp3.widgets.submit_panel import SubmitPanel
 from stp3.widgets.view import named
-from stp3.widgets.worker import Errands, Turn, Worker
+from stp3.widgets.worker import Errands, Turn
 
 _STYLE = Path(str(files("stp3_extensions"))) / "workbench" / "workbench.css"
 _ONE_MOVE_SECONDS = 1.0
@@ -67,7 +65,7 @@ class Workbench:
             )
         )  # fmt: skip
         self.submission = SubmitPanel(self.choose_rows, self.choose_format, self.submit)
-        self._worker = Worker(self._deliver, self.viewer.busy)
+        self.picture = Picture(self.viewer, self.rings, self.convergence, self._deliver)
         self._errands = Errands(self._deliver)
         self.desk = JobDesk(self._errands, self._loop, self.submission.say, self._show_submission, self.open_volume)
         self._forget()
@@ -93,7 +91,7 @@ class Workbench:
 
     def close(self) -> None:
         """Ends the threads and takes the page away; jobs go on."""
-        self._worker.close()
+        self.picture.close()
         self._errands.close()
         self.strips.close()
         self.page.close()
@@ -146,7 +144,7 @@ class Workbench:
         self._show_nothing()
         self.recipe.show_axis_report(None, by_hand=False)
         self.scans.say("info", f"Opening {file.name}…")
-        self._request(lambda turn: self._open(turn, file), self._not_opened)
+        self.picture.request(lambda turn: self._open(turn, file), self._not_opened)
 
     def _not_opened(self, text: str) -> None:
         self.viewer.clear()
@@ -233,7 +231,7 @@ class Workbench:
         """Shows another row of the preview or another slice of the volume."""
         if self._mode == VOLUME and self._volume:
             self._z = place
-            self._request(self._volume_picture)
+            self.picture.slice_of(self._volume, self._z)
         elif self._subject and 0 <= place < self._subject.scan.rows:
             self._intention = replace(self._intention, row=place)
             self._update()
@@ -242,10 +240,10 @@ class Workbench:
     def set_mode(self, mode: str) -> None:
         """Shows the live preview or the volume opened last."""
         self._mode = VOLUME if mode == VOLUME and self._volume else PREVIEW
-        if self._mode == VOLUME:
-            self._request(self._volume_picture)
+        if self._mode == VOLUME and self._volume:
+            self.picture.slice_of(self._volume, self._z)
         elif self.shown:
-            self._request_picture(self.shown)
+            self._show_preview(self.shown)
         self._show_slices()
 
     def _update(self) -> None:
@@ -261,46 +259,11 @@ class Workbench:
         self._show_submission()
         self._show_slices()
         if self._mode == PREVIEW and (work == "picture" or self.viewer.state != "idle"):
-            self._request_picture(shown)
+            self._show_preview(shown)
 
-    def _request_picture(self, shown: Shown) -> None:
-        if subject := self._subject:
-            self._request(lambda turn: self._preview_picture(turn, subject.preview, shown))
-
-    def _preview_picture(self, turn: Turn, preview: Preview, shown: Shown) -> None:
-        began = time.perf_counter()
-        slab = preview.slab(
-            shown.recipe,
-            shown.row,
-            on_step=lambda name: turn.stage(find_step(name).title),
-            on_iteration=self.convergence.follow(turn),
-        )
-        data = slab.data[0]
-        words = f"{preview.scan.path.name} · row {shown.row} · {time.perf_counter() - began:.2f} s"
-        pixel_size = preview.scan.pixel_size_um
-        turn.deliver(lambda: self._show_picture(data, pixel_size, words, str(shown.path)))
-        turn.deliver(lambda: self.convergence.show(slab.residuals))
-        self.rings.measure(turn, preview, shown.recipe, shown.row)
-
-    def _volume_picture(self, turn: Turn) -> None:
-        volume, z = self._volume, self._z
-        if volume is None:
-            return
-        turn.stage("Reading the slice")
-        data = volume.slice(z)
-        words = f"Volume {volume.folder.parent.name} · slice {z} (row {volume.rows[z]}), {volume.dtype}"
-        turn.deliver(lambda: self._show_picture(data, volume.voxel_size_um, words, str(volume.folder)))
-        turn.deliver(self._say_nothing_of_the_slice)
-
-    def _show_picture(self, data: NDArray[Any], pixel_size_um: float | None, title: str, subject: str) -> None:
-        unit = "grey value" if np.issubdtype(data.dtype, np.integer) else "1/cm" if pixel_size_um else "1/pixel"
-        self.viewer.show(data, pixel_size_um=pixel_size_um, unit=unit, title=title, subject=subject)
-        self.viewer.idle()
-
-    def _request(self, work: Callable[[Turn], None], failed: Callable[[str], None] | None = None) -> None:
-        self.viewer.busy()
-        self.rings.wait()
-        self._worker.request(work, failed or self.viewer.fault)
+    def _show_preview(self, shown: Shown) -> None:
+        if self._subject:
+            self.picture.preview(self._subject.preview, shown)
 
     # --- the job ---
 
@@ -329,7 +292,7 @@ class Workbench:
 
     def open_volume(self, job: Job) -> None:
         """Shows the slices of a job's volume, those that are there."""
-        self._request(lambda turn: self._open_volume(turn, job))
+        self.picture.request(lambda turn: self._open_volume(turn, job))
 
     def _open_volume(self, turn: Turn, job: Job) -> None:
         turn.stage("Opening the volume")
@@ -349,12 +312,8 @@ class Workbench:
         self.scans.show_visits(self._roots, self._visit)
         self.recipe.set_enabled(False)
         self.submission.show_nothing()
-        self._say_nothing_of_the_slice()
+        self.picture.say_nothing()
         self._show_slices()
-
-    def _say_nothing_of_the_slice(self) -> None:
-        self.rings.show(None)
-        self.convergence.show(())
 
     def _show_slices(self) -> None:
         has_volume = self._volume is not None

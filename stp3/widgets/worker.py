@@ -54,6 +54,12 @@ class Turn:
             self.worker.news.wait_for(lambda: self.number != self.worker.newest, seconds)
         self.check()
 
+    def show(self, act: Callable[[], None]) -> None:
+        """Has `act` done in the page's thread, even if a newer request came: while the user moves, a moment ago is
+        better than nothing.
+        """
+        self.worker.deliver(act)
+
     def deliver(self, act: Callable[[], None]) -> None:
         """Has `act` done in the page's thread, if this is still the newest request then."""
         self.worker.deliver(lambda: act() if self.number == self.worker.newest else None)

@@ -224,3 +224,20 @@ def test_the_viewer_follows_its_box(page):
     until(lambda: colours(page, [(0.5, 0.02)])[0, 3] == 0)
     assert page.evaluate("document.querySelector('.stp3-v-canvas').clientWidth") == 298
     assert colours(page, [(0.5, 0.5)])[0, 3] == 255
+
+
+def test_a_coarse_picture_takes_the_place_of_the_whole_one(page):
+    whole = np.zeros((67, 67), np.float32)
+    whole[20:40, 12:33] = 100
+    give(page, whole, frame=1)
+    box = page.locator(".stp3-v-canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.4)
+    page.mouse.wheel(0, -300)
+    places = [(0.1, 0.5), (0.3, 0.5), (0.5, 0.5), (0.75, 0.5), (0.3, 0.02), (0.3, 0.9)]
+    fine = colours(page, places)
+    coarse = whole[1:65, 1:65].reshape(16, 4, 16, 4).mean(axis=(1, 3)).astype(np.float32)
+    coarse = np.ascontiguousarray(coarse)
+    give(page, coarse, frame=2, binning=4, whole=[67, 67])
+    assert page.locator(".stp3-viewer").get_attribute("data-binning") == "4"
+    assert np.abs(colours(page, places).astype(int) - fine).max() < 30
+    assert page.locator(".stp3-v-readout").text_content().startswith("x ")

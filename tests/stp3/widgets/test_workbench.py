@@ -93,3 +93,37 @@ def test_the_newest_request_wins_and_none_queue(drive):
         assert bench.viewer.frame == 2
 
     drive(scenario)
+
+
+def test_while_a_slider_moves_the_picture_is_coarse_and_at_rest_it_is_whole(drive, monkeypatch):
+    monkeypatch.setattr("stp3.preview._COARSE_COLUMNS", 64)
+    monkeypatch.setattr("stp3.widgets.picture._AT_ONCE_SECONDS", 0.0)
+
+    async def scenario(bench):
+        await choose(bench, "one.h5")
+        shown, show = [], bench.viewer.show
+        monkeypatch.setattr(bench.viewer, "show", lambda image, **about: shown.append(about) or show(image, **about))
+        for step in range(12):
+            bench.recipe.axis_slider.value = step / 10
+            await asyncio.sleep(0.02)
+        await settled(bench)
+        binnings = [about.get("binning", 1) for about in shown]
+        assert binnings[-1] == 1
+        assert binnings.count(2) > 3
+        assert binnings.count(1) <= 2
+        assert all(about["whole"] == (128, 128) for about in shown[:-1] if about.get("binning") == 2)
+        assert "coarse" in shown[0]["title"]
+        np.testing.assert_array_equal(bench.viewer.picture, reference(bench))
+
+    drive(scenario)
+
+
+def test_a_coarse_picture_of_another_scan_comes_too_late(drive):
+    async def scenario(bench):
+        await choose(bench, "one.h5")
+        before = bench.viewer.frame
+        bench.picture.request(lambda turn: None, subject="another")
+        bench.picture._show_coarse(np.zeros((9, 9)), "", str(bench.shown.path), {"pixel_size_um": None})
+        assert bench.viewer.frame == before
+
+    drive(scenario)
