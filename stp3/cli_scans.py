@@ -105,7 +105,7 @@ def _add_preview(commands: Commands) -> None:
 
 def _add_practice(commands: Commands) -> None:
     practice = add_command(commands, "practice", _practice, "write a simulated scan whose truth is known", _PRACTICE)
-    practice.add_argument("output", metavar="OUT", type=Path, help="the file, or for tiff the folder, to write")
+    practice.add_argument("output", metavar="OUT", type=Path, help="the file or folder to write")
     for name, many, meaning in _SIZES:
         practice.add_argument(f"--{name}", type=int, default=many, help=f"{meaning} (default {many})")
     practice.add_argument(
@@ -113,7 +113,8 @@ def _add_practice(commands: Commands) -> None:
     )
     practice.add_argument("--faults", default="", metavar="A,B,...", help="any of those below")
     practice.add_argument("--seed", type=int, default=1, help="another number gives another sample (default 1)")
-    practice.add_argument("--format", default="data-exchange", choices=("data-exchange", "nxtomo", "tdf", "tiff"))
+    formats = ("data-exchange", "edf", "his", "nxtomo", "tdf", "tiff")
+    practice.add_argument("--format", default="data-exchange", choices=formats)
     practice.add_argument(
         "--layout", default="contiguous", choices=("contiguous", "frames"), help="frames: in chunks or many-page files"
     )

@@ -15,7 +15,7 @@ from stp3.metadata import Metadata
 from stp3.readers.frame_files import Decode, FileFormat, FileFrames, frames_of
 from stp3.readers.frame_folder import Numbered, Sorted, angles_of, list_files, only_folder, sort_files
 from stp3.readers.quantities import Told, assumed_angles, check_order, radians, tell_missing
-from stp3.scan import Scan, ScanIdentity, regular_file
+from stp3.scan import Frames, Scan, ScanIdentity, regular_file
 
 SET_UP = "scan.yaml"
 """The file beside frames that states what they do not: energy_kev, distance_mm, pixel_size_um, ..."""
@@ -63,7 +63,8 @@ class FolderReader:
         if reason := self.misfit(path):
             raise ScanFault(f"{path} cannot be opened. {reason}")
         path = only_folder(path, self.suffixes)
-        files, told = sort_files(list_files(path, self.suffixes)), Told()
+        told = Told()
+        files = self.choose(path, sort_files(list_files(path, self.suffixes)), told)
         projections = self._frames(path, files.projections)
         if projections is None or not projections.shape[0]:
             raise ScanFault(f"{path / files.projections[0].name} holds no frame.")
@@ -74,15 +75,32 @@ class FolderReader:
         tell_missing(told, flats, darks)
         stated = self.set_up(path / projections.files[0]) | _beside(path)
         range_deg = stated.pop(_RANGE, None)
-        theta, read = _angles(path, told, len(projections.file), sum(len(frames.file) for frames in others), range_deg)
+        count = len(projections.file)
+        theta, read = _angles(path, told, count, sum(len(frames.file) for frames in others))
+        if not read and range_deg is not None:
+            theta = self.spread(range_deg, count)
+        elif not read:
+            theta = assumed_angles(told, count)
         beside = [*read, *([SET_UP] if (path / SET_UP).exists() else [])]
         names = (*(name for frames in (projections, *others) for name in frames.files), *beside)
         return Scan(
             path=path, format=self.name, identity=ScanIdentity.of(path, names), files=names,
-            projections=projections, theta=theta, flats=flats, darks=darks,
+            projections=projections, theta=theta, flats=flats, darks=self.averaged(darks, path) if darks else None,
             flat_times=self.flat_times(files, flats, len(theta)) if flats else np.empty(0),
             theta_stated=bool(read) or range_deg is not None, problems=tuple(told.problems), **stated,
         )  # fmt: skip
+
+    def choose(self, folder: Path, files: Sorted, told: Told) -> Sorted:
+        """The files that are used, and why others are not."""
+        return files
+
+    def averaged(self, darks: FileFrames, folder: Path) -> Frames:
+        """The darks as single frames, where the files hold sums of them."""
+        return darks
+
+    def spread(self, range_deg: float, projections: int) -> NDArray[np.float64]:
+        """The angles in radians of so many projections over that range."""
+        return np.linspace(0, np.deg2rad(range_deg), projections)
 
     def flat_times(self, files: Sorted, flats: FileFrames, angles: int) -> NDArray[np.float64]:
         """The moment of each flat: before the first projection, or after the last where its name says so."""
@@ -107,7 +125,7 @@ def _beside(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = yaml.safe_load(_text(path)) or {}
+        content = yaml.safe_load(text_of(path)) or {}
         if not isinstance(content, dict):
             raise ScanFault(f"{path} should hold lines like `energy_kev: 25`.")
         return Metadata.of(content, f" in {path}").stated()
@@ -117,23 +135,20 @@ def _beside(folder: Path) -> dict[str, Any]:
         raise ScanFault(str(fault)) from fault
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What stands in a text file of modest size. Raises ScanFault."""
     if regular_file(path).stat().st_size > _MOST_BYTES:
         raise ScanFault(f"{path} is too large for what it should hold.")
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _angles(
-    folder: Path, told: Told, projections: int, others: int, range_deg: float | None
-) -> tuple[NDArray[np.float64], list[str]]:
-    """The angle of each projection in radians, and the name of the file that they stand in, if one does."""
+def _angles(folder: Path, told: Told, projections: int, others: int) -> tuple[NDArray[np.float64], list[str]]:
+    """The angle of each projection in radians, and the name of the file that they stand in; nothing without one."""
     lists = _lists(folder, projections)
     if len(lists) > 1:
         raise ScanFault(f"{folder} has several files of angles: {', '.join(lists)}. Keep one.")
     if not lists:
-        if range_deg is None:
-            return assumed_angles(told, projections), []
-        return np.linspace(0, np.deg2rad(range_deg), projections), []
+        return np.empty(0), []
     (name, values), *_ = lists.items()
     try:
         chosen, fitting = angles_of(values, projections, others)
@@ -161,7 +176,7 @@ def _lists(folder: Path, projections: int) -> dict[str, NDArray[np.float64]]:
 def _numbers(path: Path) -> NDArray[np.float64] | None:
     """The last number of each line, lines of words left out; None when the file is no list of numbers."""
     found: list[float] = []
-    for line in _text(path).splitlines():
+    for line in text_of(path).splitlines():
         words = line.replace(",", " ").replace(";", " ").split()
         try:
             numbers = [float(word) for word in words]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import UsageFault
-from stp3.testing.folders import TIFFWriter
+from stp3.testing.folders import EDFWriter, HISWriter, TIFFWriter
 from stp3.testing.truth import Truth
 
 Layout = Literal["contiguous", "frames"]  # frames: a chunk holds four frames, or a file all of them
@@ -185,4 +185,4 @@ class TDFWriter(ScanWriter):
 
 _PREFIXES = {"tomo_prefix": "tomo", "flat_prefix": "flat", "dark_prefix": "dark"}
 _WRITERS = {"data-exchange": DataExchangeWriter, "nxtomo": NXtomoWriter, "tdf": TDFWriter}
-_FOLDERS = {"tiff": TIFFWriter}
+_FOLDERS = {"edf": EDFWriter, "his": HISWriter, "tiff": TIFFWriter}

@@ -1,7 +1,8 @@
-"""Practice scans as folders of frames: TIFF."""
+"""Practice scans as folders of frames: TIFF, EDF, HIS."""
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,36 @@ class TIFFWriter(FolderWriter):
     def _put(self, path: Path, frame: NDArray[np.uint16]) -> None:
         about: dict[str, Any] = {"append": True, "photometric": "minisblack", "metadata": None}
         tifffile.imwrite(path.with_suffix(".tif"), frame, **about)
+
+
+class EDFWriter(FolderWriter):
+    """EDF files of one frame, or one of many."""
+
+    def _put(self, path: Path, frame: NDArray[np.uint16]) -> None:
+        keys = {
+            "ByteOrder": "LowByteFirst",
+            "DataType": "UnsignedShort",
+            "Dim_1": frame.shape[1],
+            "Dim_2": frame.shape[0],
+        }
+        text = "{\n" + "".join(f"{key} = {value} ;\n" for key, value in keys.items())
+        header = text.ljust(-(-(len(text) + 2) // 512) * 512 - 2) + "}\n"
+        with open(path.with_suffix(".edf"), "ab") as file:
+            file.write(header.encode("ascii") + frame.astype("<u2").tobytes())
+
+
+class HISWriter(FolderWriter):
+    """HIS files, whose frames always stand together; the first header says how many they are."""
+
+    def _put(self, path: Path, frame: NDArray[np.uint16]) -> None:
+        truth, kinds = self.truth, ("tomo", "flat", "flat_after", "dark")
+        counts = dict(zip(kinds, (truth.angles, truth.flats_before, truth.flats_after, truth.darks), strict=True))
+        comment = b"~Hokawo~practice scan"
+        head = struct.pack("<2s6H", b"IM", len(comment), frame.shape[1], frame.shape[0], 0, 0, 2)
+        head = (head + struct.pack("<i", counts[path.name])).ljust(64, b"\0")
+        with open(path.with_suffix(".his"), "ab") as file:
+            file.write(head + comment + frame.astype("<u2").tobytes())
+
+    def _write(self, name: str, start: int, frames: NDArray[np.uint16]) -> None:
+        for frame in frames:
+            self._put(self.folder / name, frame)

@@ -13,7 +13,7 @@ from stp3.errors import UsageFault
 from stp3.testing.faults import Defect
 from stp3.testing.phantom import Ellipsoid, View, attenuation_slice, line_integrals
 
-Format = Literal["data-exchange", "nxtomo", "tdf", "tiff"]
+Format = Literal["data-exchange", "edf", "his", "nxtomo", "tdf", "tiff"]
 
 
 class Truth(BaseModel):
