@@ -21,8 +21,8 @@ from stp3.errors import UsageFault
 from stp3.kernels.reconstruction import Engine
 
 _JOB_ENVIRONMENT = (
-    "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "TZ", "USER",
-    "VIRTUAL_ENV", "STP3_DATA", "STP3_ENGINE", "STP3_LAYOUTS", "STP3_PROFILES", "STP3_VISITS",
+    "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "SLURM_CONF", "TZ",
+    "USER", "VIRTUAL_ENV", "STP3_DATA", "STP3_ENGINE", "STP3_LAYOUTS", "STP3_PROFILES", "STP3_VISITS",
 )  # fmt: skip
 
 
@@ -77,6 +77,11 @@ def profiles_file() -> Path | None:
 def layouts_file() -> Path | None:
     """The site's own layouts of HDF5 files, if it has any."""
     return Path(name) if (name := os.environ.get("STP3_LAYOUTS")) else None
+
+
+def slurm_job() -> str:
+    """The SLURM job that this process runs in; empty outside of one."""
+    return os.environ.get("SLURM_JOB_ID", "")
 
 
 def job_environment() -> dict[str, str]:

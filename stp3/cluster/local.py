@@ -11,55 +11,29 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import dask
-from distributed import Client, Nanny, Scheduler, SchedulerPlugin, Security, SpecCluster, Worker
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster
 
 from stp3.cluster.pool import Pool
 from stp3.cluster.profiles import Profile, Size, size
+from stp3.cluster.quiet import Losses, QuietScheduler, QuietWorker, quieten, settings
 from stp3.errors import Stp3Error
 from stp3.run import IN_FLIGHT
 
 _CLOSING_SECONDS = 1.5
 _LONELY_SECONDS = 60.0
 log = logging.getLogger("stp3.driver")
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-class _NoPages:
-    """Takes Dask's HTTP server away: it would answer anybody on this machine, TLS or not."""
-
-    def start_http_server(self, *_: Any, **__: Any) -> None:
-        pass
-
-
-class QuietScheduler(_NoPages, Scheduler):
-    """A scheduler with no port but the encrypted one."""
-
-
-class QuietWorker(_NoPages, Worker):
-    """A worker with no port but the encrypted one."""
-
-
-class Losses(SchedulerPlugin):
-    """Says in the log when a worker is lost; a new one is started by its nanny."""
-
-    def __init__(self) -> None:
-        self.is_closing = False
-
-    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
-        if not self.is_closing:
-            log.warning("a worker was lost; another takes its place and its slab is done again")
 
 
 @asynccontextmanager
 async def open_local(profile: Profile, private: Path) -> AsyncIterator[Pool]:
     """A cluster of this machine's processes. See `open_cluster`."""
     sized = size(profile)
-    _quieten()
+    quieten()
     dask.config.refresh(paths=[], env={})  # a user's own Dask settings must not change what a job does
-    with dask.config.set(_settings(sized)):
+    with dask.config.set(settings(sized)):
         cluster, losses = _cluster(sized, private), Losses()
         try:
             await cluster
@@ -87,28 +61,6 @@ async def _watch(scheduler: Scheduler) -> None:
         f"no worker process has come up for {_LONELY_SECONDS:.0f} s. Look whether the machine has memory and processes "
         "left, then resume the job."
     )
-
-
-def _quieten() -> None:
-    """Keeps the talk between Dask's processes out of the log."""
-    logging.getLogger("distributed").setLevel(logging.ERROR)
-    for name in ("batched", "core", "http.proxy", "nanny", "scheduler"):
-        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
-
-
-def _settings(sized: Size) -> dict[str, Any]:
-    threads = {name: str(sized.threads) for name in _THREAD_VARIABLES}
-    return {
-        "distributed.nanny.pre-spawn-environ": threads,
-        # Arrays inside a running step are nothing Dask could spill; only the last line of defence stays.
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.worker.memory.terminate": 0.95,
-        "distributed.scheduler.allowed-failures": 2,
-        "distributed.admin.system-monitor.gil.enabled": False,
-        "distributed.worker.profile.enabled": False,
-    }
 
 
 def _cluster(sized: Size, private: Path) -> SpecCluster:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stp3.cluster.profiles import Profile, Size
+from stp3.cluster.profiles import AddressProfile, AnyProfile, Size, SlurmProfile
 
 
 @dataclass(frozen=True)
 class Pool:
     """A running cluster: an asynchronous Dask client, what each of its workers has, and a task that ends with a
-    Stp3Error when the cluster is beyond help."""
+    Stp3Error when the cluster is beyond help. `waiting` tells in words why no worker is there yet, "" when one is."""
 
     client: Any
     size: Size
     watch: asyncio.Task[None]
+    waiting: Callable[[], str] = lambda: ""
 
     async def guard(self, work: Coroutine[Any, Any, None]) -> None:
         """Does the work unless the cluster fails first. Raises what the work or the cluster raises."""
@@ -33,13 +34,24 @@ class Pool:
 
 
 @asynccontextmanager
-async def open_cluster(profile: Profile, private: Path) -> AsyncIterator[Pool]:
+async def open_cluster(profile: AnyProfile, private: Path) -> AsyncIterator[Pool]:
     """A cluster for one job, gone with all its processes when the context ends.
 
-    `private` is a folder of this job alone (0700) for keys and scratch files.
+    `private` is a folder of this job alone (0700) for keys and scratch files; on SLURM it lies in the job's run
+    directory, which all nodes see, and which is the working folder.
     """
-    match profile.kind:
-        case "local":
-            from stp3.cluster.local import open_local as open_kind
-    async with open_kind(profile, private) as pool:
+    opened: AbstractAsyncContextManager[Pool]
+    if isinstance(profile, SlurmProfile):
+        from stp3.cluster.slurm_pool import open_slurm
+
+        opened = open_slurm(profile, private)
+    elif isinstance(profile, AddressProfile):
+        from stp3.cluster.address_pool import open_address
+
+        opened = open_address(profile)
+    else:
+        from stp3.cluster.local import open_local
+
+        opened = open_local(profile, private)
+    async with opened as pool:
         yield pool
