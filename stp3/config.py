@@ -20,7 +20,7 @@ from typing import cast, get_args
 from stp3.errors import UsageFault
 from stp3.kernels.reconstruction import Engine
 
-_JOB_ENVIRONMENT = (
+JOB_ENVIRONMENT = (
     "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "SLURM_CONF", "TZ",
     "USER", "VIRTUAL_ENV", "STP3_DATA", "STP3_ENGINE", "STP3_LAYOUTS", "STP3_PROFILES", "STP3_VISITS",
 )  # fmt: skip
@@ -42,6 +42,12 @@ def data_roots() -> tuple[DataRoot, ...]:
     if folder := os.environ.get("STP3_DATA"):
         roots.append(DataRoot("data", "Data folder", Path(folder)))
     return tuple(roots)
+
+
+def visit_of(scan: Path) -> str | None:
+    """The visit in whose folder a scan lies; None for a scan of no visit."""
+    path = scan.resolve()
+    return next((root.id for root in data_roots() if path.is_relative_to(root.folder.resolve())), None)
 
 
 def jobs_folder() -> Path:
@@ -86,4 +92,4 @@ def slurm_job() -> str:
 
 def job_environment() -> dict[str, str]:
     """What of this environment a job's processes get: a list, so that no token of the hub comes along."""
-    return {name: os.environ[name] for name in _JOB_ENVIRONMENT if name in os.environ}
+    return {name: os.environ[name] for name in JOB_ENVIRONMENT if name in os.environ}

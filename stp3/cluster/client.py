@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stp3 import config
-from stp3.cluster.profiles import Profile, find_profile
-from stp3.cluster.run_folder import ID_PATTERN, JobState, RunFolder, Spec, new_id
+from stp3.cluster import slurm
+from stp3.cluster.launch import START_SECONDS, start_driver
+from stp3.cluster.profiles import AnyProfile, find_profile, for_visit
+from stp3.cluster.queue_words import why_waiting
+from stp3.cluster.run_folder import ID_PATTERN, JobState, Launch, RunFolder, Spec, new_id
 from stp3.durable import remove_unfinished, sync_folder, write_json
 from stp3.errors import Stp3Error, UsageFault
 from stp3.plan import check_rows
@@ -27,8 +26,8 @@ from stp3.scan import Scan, open_scan
 from stp3.volume import check_free, is_owner
 from stp3.writers import find_writer
 
-_QUIET = {"PYTHONWARNINGS": "ignore:resource_tracker:UserWarning"}  # its word on a killed driver helps nobody
-_START_SECONDS = 60.0  # a busy machine and a slow network file system together
+_QUEUE_SECONDS = 3.0
+_SHOWS_SECONDS = 3.0  # until a job that SLURM took shows in its queue
 _SILENCE_SECONDS = 120.0  # a driver on another host that is this late with its state is taken for lost
 
 
@@ -54,6 +53,8 @@ class Job:
     def state(self) -> JobState:
         """How the job stands; a job whose driver is gone shows as interrupted. Raises Stp3Error."""
         state = self._run.state()
+        if (launch := self._run.launch()) and state.state not in ("done", "failed", "cancelled"):
+            return self._state_on_slurm(state, launch)
         if state.is_over or self._is_driven(state):
             return state
         state = self._run.state()  # it may have ended between the two looks
@@ -65,7 +66,12 @@ class Job:
         if state.state in ("done", "failed", "cancelled"):
             raise UsageFault(f"job {self.id} is {state.state}; there is nothing to cancel.")
         self._run.cancel_file.touch(mode=0o600)
-        if state.state == "interrupted":
+        entry = self._entry()
+        if entry and not entry.is_pending:
+            slurm.signal_driver(entry.id, "USR2")  # the file may reach another machine late
+        elif entry:
+            slurm.cancel([entry.id])
+        if state.state == "interrupted" or (entry and entry.is_pending):
             self._cancel_undriven(state)
 
     def resume(self) -> None:
@@ -74,7 +80,7 @@ class Job:
         if not state.is_over or state.state == "done":
             raise UsageFault(f"job {self.id} is {state.state}; only a stopped job can be resumed.")
         self._run.cancel_file.unlink(missing_ok=True)
-        _start(self._run)
+        start_driver(self._run)
 
     def log(self) -> str:
         """What the driver wrote, with the time of each line."""
@@ -90,9 +96,32 @@ class Job:
             time.sleep(0.1)
         return state
 
+    def _state_on_slurm(self, state: JobState, launch: Launch) -> JobState:
+        """The state of a job whose driver was given to SLURM; while it waits there, why."""
+        try:
+            listing = slurm.ask_queue(self.folder.parent, _QUEUE_SECONDS)
+            entry = listing.named(launch.name)
+            if entry is None and listing.taken > launch.submitted:
+                listing = slurm.ask_queue(self.folder.parent, 0)  # it may have been taken just now
+                entry = listing.named(launch.name)
+        except Stp3Error as problem:
+            return state if state.is_over else state.model_copy(update={"stage": str(problem)})
+        if entry and entry.is_pending:
+            return state.model_copy(update={"state": "waiting", "stage": why_waiting(entry, listing), **_UNKNOWN})
+        if (entry and not entry.is_over) or time.time() - launch.submitted < _SHOWS_SECONDS:
+            return self._run.state()
+        state = self._run.state()
+        return state if state.is_over else state.model_copy(update=_INTERRUPTED)
+
+    def _entry(self) -> slurm.Entry | None:
+        """The driver's job as it stands in SLURM's queue now; None when there is none."""
+        launch = self._run.launch()
+        entry = slurm.ask_queue(self.folder.parent, 0).named(launch.name) if launch else None
+        return entry if entry and not entry.is_over else None
+
     def _is_driven(self, state: JobState) -> bool:
         if state.pid is None:
-            return _age_seconds(state.updated or state.created) < _START_SECONDS
+            return _age_seconds(state.updated or state.created) < START_SECONDS
         if state.host != platform.node():
             return _age_seconds(state.updated) < _SILENCE_SECONDS
         return _is_driver(state.pid, self.id)
@@ -102,14 +131,17 @@ class Job:
             if is_owner(Path(state.output), self.id):
                 remove_unfinished(Path(state.output))
             shutil.rmtree(self._run.private, ignore_errors=True)
-            changes = {"state": "cancelled", "stage": "cancelled", "ended": now(), "pid": None, "seconds_left": None}
+            if self._run.launch():
+                slurm.sweep(self.folder.parent, self.id)
+            changes = {"state": "cancelled", "stage": "cancelled", "ended": now(), "pid": None, **_UNKNOWN}
             self._run.write_state(state.model_copy(update=changes))
 
 
+_UNKNOWN = {"seconds_left": None, "seconds_left_range": None, "rows_per_second": None}
 _INTERRUPTED = {
     "state": "interrupted",
     "stage": "interrupted",
-    "seconds_left": None,
+    **_UNKNOWN,
     "error": "the driver of this job ended without a word (killed, or the machine was restarted). Resume the job.",
 }
 
@@ -120,7 +152,7 @@ def submit(
     *,
     output: Path | None = None,
     rows: range | None = None,
-    profile: str | Profile = "local",
+    profile: str | AnyProfile = "local",
     format: str = "tiff",
     jobs_folder: Path | None = None,
     user: str = "",
@@ -132,7 +164,8 @@ def submit(
     """
     opening = dict(opening or {})
     scan = open_scan(scan_path, **opening)
-    chosen = profile if isinstance(profile, Profile) else find_profile(profile)
+    chosen = find_profile(profile) if isinstance(profile, str) else profile
+    chosen = for_visit(chosen, config.visit_of(Path(scan_path)))
     find_writer(format)
     rows_wanted = check_rows(scan, rows)
     name = new_id()
@@ -151,7 +184,7 @@ def submit(
         user=user or user_name(),
     )
     run = _record(folder, spec, scan)
-    _start(run)
+    start_driver(run)
     return Job(run.folder)
 
 
@@ -189,34 +222,6 @@ def _record(folder: Path, spec: Spec, scan: Scan) -> RunFolder:
         raise Stp3Error(f"no job can be recorded in {folder.parent}: {os.strerror(error.errno or 0)}.") from error
     sync_folder(folder.parent)
     return RunFolder(folder)
-
-
-def _start(run: RunFolder) -> None:
-    """Starts the driver; returns once it holds the lock and says so. Raises Stp3Error when it fails at once."""
-    with open(run.log_file, "ab", opener=partial(os.open, mode=0o600)) as log:
-        driver = subprocess.Popen(
-            [sys.executable, "-m", "stp3.cluster.driver", str(run.folder)],
-            cwd=run.folder,
-            env=config.job_environment() | {"TMPDIR": str(run.private)} | _QUIET,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            umask=0o077,
-        )
-    threading.Thread(target=driver.wait, daemon=True).start()  # so that no zombie stays
-    deadline = time.monotonic() + _START_SECONDS
-    while run.state().pid != driver.pid:
-        if driver.poll() is not None and run.state().pid != driver.pid:
-            raise Stp3Error(f"the job's driver ended at once: {_last_line(run.log_file)}")
-        if time.monotonic() > deadline:
-            raise Stp3Error(f"the job's driver did not start within {_START_SECONDS:.0f} s. See {run.log_file}.")
-        time.sleep(0.02)
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else f"it said nothing (see {path})."
 
 
 def _is_driver(pid: int, job_id: str) -> bool:

@@ -15,12 +15,17 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stp3 import config
+from stp3.cluster import slurm
 from stp3.cluster.journal import Journal, read_journal
+from stp3.cluster.launch import start_driver
 from stp3.cluster.progress import Progress
-from stp3.cluster.run_folder import RunFolder
+from stp3.cluster.run_folder import STEP_TOPIC, RunFolder
+from stp3.cluster.slab_order import coarse_first
 from stp3.durable import remove_unfinished, write_json
 from stp3.errors import Stp3Error, UsageFault
 from stp3.measured import read_measured, write_measured
@@ -31,7 +36,16 @@ from stp3.writers import SlabRecord, Writer
 
 _LOOK_SECONDS = 0.2  # how often it looks for the file `cancel`
 _TELL_SECONDS = 1.0  # how often it writes its state
+_SLURM_PATIENCE_SECONDS = 60.0  # a driver that SLURM starts again may come before the old one's lock is gone
 LOCKED_OUT = 3
+HAND_OVER = 4
+_HANDED_OVER = "handed over"
+_STOPS = {
+    signal.SIGTERM: "interrupted",
+    signal.SIGINT: "interrupted",
+    signal.SIGUSR1: _HANDED_OVER,  # from SLURM, a minute before the wall-time
+    signal.SIGUSR2: "cancelled",
+}
 log = logging.getLogger("stp3.driver")
 
 
@@ -54,13 +68,15 @@ class Driver:
         self.records: dict[int, SlabRecord] = {}
         self._stopped = asyncio.Event()
         self._stop_as = "interrupted"
+        self._waiting: Callable[[], str] = lambda: ""
+        self._stage = self._step = ""
         run.write_state(self.state)
 
     async def drive(self) -> int:
         """Does the job; the exit code."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopped.set)
+        for number, name in _STOPS.items():
+            loop.add_signal_handler(number, self._stop, name)
         watch = asyncio.create_task(self._watch())
         work = asyncio.create_task(self._work())
         stopped = asyncio.create_task(self._stopped.wait())
@@ -76,10 +92,24 @@ class Driver:
     async def _work(self) -> None:
         from stp3.cluster.pool import open_cluster
 
+        if self.spec.profile.kind == "slurm":
+            await asyncio.to_thread(slurm.sweep, self.run.folder.parent, self.run.id)
         with _private(self.run.private):
             async with open_cluster(self.spec.profile, self.run.private) as pool:
                 log.info("%d worker(s), %d thread(s) each", pool.size.workers, pool.size.threads)
+                self._waiting = pool.waiting
+                pool.client.subscribe_topic(STEP_TOPIC, self._hear_step)
                 await pool.guard(self._reconstruct(pool))
+
+    def _stop(self, name: str) -> None:
+        """Ends the work; the first reason counts."""
+        if not self._stopped.is_set():
+            self._stop_as = name
+            self._stopped.set()
+
+    def _hear_step(self, event: tuple[float, str]) -> None:
+        """A worker has begun a step of a slab."""
+        self._step = event[1]
 
     async def _reconstruct(self, pool: Any) -> None:
         from stp3.cluster import tasks
@@ -108,7 +138,7 @@ class Driver:
             misfit = "" if record.residual is None else f", relative residual {record.residual:.3g}"
             log.info("rows %d:%d done in %.2f s%s", rows.start, rows.stop, record.seconds, misfit)
 
-        missing = [rows for rows in plan.slabs() if rows.start not in self.records]
+        missing = [rows for rows in coarse_first(list(plan.slabs())) if rows.start not in self.records]
         await run_window(pool, "rows", missing, call, done)
         self._tell(stage="putting the volume together", seconds_left=None)
         records = [self.records[start] for start in sorted(self.records)]
@@ -177,8 +207,7 @@ class Driver:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if self.run.cancel_file.exists():
-                self._stop_as = "cancelled"
-                self._stopped.set()
+                self._stop("cancelled")
             if time.monotonic() - told >= _TELL_SECONDS:
                 self._tell()
                 told = time.monotonic()
@@ -189,10 +218,16 @@ class Driver:
                 "slabs_done": progress.slabs_done, "slabs_total": progress.slabs_total,
                 "rows_done": progress.rows_done, "rows_total": progress.rows_total,
                 "rows_per_second": progress.rows_per_second, "seconds_left": progress.seconds_left,
+                "seconds_left_range": progress.seconds_left_range,
             } | changes  # fmt: skip
         if changes.get("stage"):
-            log.info("%s", changes["stage"])
+            self._stage, self._step = changes["stage"], ""
+            log.info("%s", self._stage)
+        else:
+            changes["stage"] = self._waiting() or (f"{self._stage}: {self._step}" if self._step else self._stage)
         self.state = self.state.model_copy(update=changes)
+        if self.run.fence() != self.fence:
+            return  # the state is the newer driver's
         try:
             self.run.write_state(self.state)
         except Stp3Error as error:
@@ -204,9 +239,15 @@ class Driver:
 
     def _end(self, work: asyncio.Task[None]) -> int:
         """Sweeps, says how it ended and why."""
+        if self.run.fence() != self.fence:
+            log.error("another driver has taken this job over; this one ends without a trace")
+            return LOCKED_OUT
         self._sweep()
-        ended: dict[str, Any] = {"ended": now(), "seconds_left": None}
+        ended: dict[str, Any] = {"ended": now(), "seconds_left": None, "seconds_left_range": None}
         if work.cancelled():
+            if self._stop_as == _HANDED_OVER:
+                self._tell(state="waiting", stage="its time on the cluster is up; it goes on in a new job", pid=None)
+                return HAND_OVER
             kept = f"; {self.progress.rows_done} finished rows are kept" if self.progress else ""
             self._tell(state=self._stop_as, stage=f"{self._stop_as}{kept}", **ended)
             return 0
@@ -250,9 +291,13 @@ def main(arguments: list[str]) -> int:
     log.setLevel(logging.INFO)
     run = RunFolder(Path(arguments[0]).absolute())
     try:
-        with run.locked(read_journal(run.journal_file).fence) as fence:
+        patience = {"patience": _SLURM_PATIENCE_SECONDS} if config.slurm_job() else {}
+        with run.locked(read_journal(run.journal_file).fence, **patience) as fence:
             log.info("driver %d of job %s, process %d on %s", fence, run.id, os.getpid(), platform.node())
-            return asyncio.run(_drive(run, fence))
+            code = asyncio.run(_drive(run, fence))
+        if code == HAND_OVER:
+            start_driver(run)
+        return 0 if code == HAND_OVER else code
     except UsageFault as fault:
         log.error("%s", fault)
         return LOCKED_OUT

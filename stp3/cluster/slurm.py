@@ -166,7 +166,7 @@ def common_arguments(profile: SlurmProfile, folder: Path) -> list[str]:
     """What all jobs of a profile are submitted with: whose account, where, and which environment they see."""
     chosen = {
         "account": profile.account, "qos": profile.qos, "reservation": profile.reservation, "time": profile.walltime,
-        "chdir": str(folder), "export": ",".join(config.job_environment()), "ntasks": "1",
+        "chdir": str(folder), "export": ",".join(config.JOB_ENVIRONMENT), "ntasks": "1",
     }  # fmt: skip
     return [f"--{key}={value}" for key, value in chosen.items() if value]
 

@@ -22,6 +22,7 @@ from typing import Any, cast
 
 import dask
 from distributed import Client, Scheduler, Security
+from distributed.deploy.spec import ProcessInterface
 
 from stp3.cluster import slurm
 from stp3.cluster.pool import Pool
@@ -45,24 +46,29 @@ _LONGEST_PAUSE = 30.0
 log = logging.getLogger("stp3.driver")
 
 
-class SlurmWorker(SLURMJob):  # type: ignore[misc]
+class SlurmWorker(SLURMJob):
     """One worker's job. Submitting it never raises: the foreman reads `refusal`."""
 
     _numbers = itertools.count()
 
     def __init__(self, scheduler: str, name: str, *, prefix: str, arguments: list[str], **options: Any) -> None:
-        super().__init__(scheduler, name, job_name=f"{prefix}{next(self._numbers)}", **options)
+        super().__init__(  # type: ignore[no-untyped-call]
+            scheduler, name, job_name=f"{prefix}{next(self._numbers)}", **options
+        )
         self.arguments = [*arguments, f"--job-name={self.job_name}"]
         self.refusal: slurm.Refused | None = None
         self.submitted = time.time()
 
     async def start(self) -> None:
         try:
-            self.job_id = await slurm.submit_async(self.arguments, self.job_script())
+            self.job_id = await slurm.submit_async(self.arguments, self.script())
         except slurm.Refused as refusal:
             self.refusal = refusal
         self.submitted = time.time()
-        await super(SLURMJob.__mro__[1], self).start()
+        await ProcessInterface.start(self)  # type: ignore[no-untyped-call]
+
+    def script(self) -> str:
+        return str(self.job_script())  # type: ignore[no-untyped-call]
 
     async def close(self) -> None:
         if self.job_id:
@@ -77,7 +83,7 @@ async def open_slurm(profile: SlurmProfile, private: Path) -> AsyncIterator[Pool
     dask.config.refresh(paths=[], env={})  # a user's own Dask settings must not change what a job does
     (folder / "workers").mkdir(mode=0o700, exist_ok=True)
     with dask.config.set({**settings(sized), **_PATIENT}):
-        cluster = new_cluster(profile, folder, private, Security.temporary())  # type: ignore[no-untyped-call]
+        cluster = new_cluster(profile, folder, private, new_keys(folder, private))
         foreman, losses = Foreman(cluster, sized.workers, folder), Losses()
         try:
             await cluster
@@ -93,6 +99,23 @@ async def open_slurm(profile: SlurmProfile, private: Path) -> AsyncIterator[Pool
             await foreman.dismiss()
 
 
+def new_keys(folder: Path, private: Path) -> Security:
+    """Credentials of this cluster alone, in files (0600) that go with `private`; paths count from `folder`."""
+    made = Security.temporary()  # type: ignore[no-untyped-call]
+    texts = {"ca": made.tls_ca_file, "cert": made.tls_worker_cert, "key": made.tls_worker_key}
+    for name, text in texts.items():
+        path = private / f"{name}.pem"
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="ascii")
+    return _security(Path(os.path.relpath(private, folder)))
+
+
+def _security(private: Path) -> Security:
+    pair = {"cert": str(private / "cert.pem"), "key": str(private / "key.pem")}
+    roles = {f"tls_{role}_{kind}": path for role in ("scheduler", "worker", "client") for kind, path in pair.items()}
+    return Security(tls_ca_file=str(private / "ca.pem"), require_encryption=True, **roles)  # type: ignore[no-untyped-call]
+
+
 _PATIENT = {
     "distributed.scheduler.allowed-failures": 10,  # a worker's end may be its wall-time, and no fault of its slab
     "distributed.scheduler.worker-ttl": "120 s",
@@ -100,31 +123,37 @@ _PATIENT = {
 }
 
 
-def new_cluster(profile: SlurmProfile, folder: Path, private: Path, security: Security | None) -> Any:
+def new_cluster(profile: SlurmProfile, folder: Path, private: Path, security: Security) -> Any:
     """dask-jobqueue's cluster for that profile, with no worker yet."""
-    sized = size(profile)
     return SLURMCluster(
-        job_cls=SlurmWorker,
-        prefix=slurm.workers_name(folder.name),
-        arguments=slurm.worker_arguments(profile, folder),
+        job_cls=SlurmWorker,  # type: ignore[arg-type]
         scheduler_cls=QuietScheduler,
         scheduler_options={"dashboard": False, "port": 0},
         security=security,
         protocol="tls://",
-        shared_temp_directory=os.path.relpath(private, folder),
         interface=profile.interface,
-        cores=profile.threads,
-        processes=1,
-        memory=f"{sized.memory_bytes}B",
-        job_directives_skip=["-"],  # all of them are given to sbatch as arguments, which no text can break out of
-        local_directory=os.path.relpath(private, folder),
-        job_script_prologue=[*profile.prologue, *_exports(sized)],
-        worker_extra_args=_WORKER,
-        python=shlex.quote(profile.python or sys.executable),
-        death_timeout=60,
         silence_logs=False,
         asynchronous=True,
+        **worker_options(profile, folder, private),
     )
+
+
+def worker_options(profile: SlurmProfile, folder: Path, private: Path) -> dict[str, Any]:
+    """What dask-jobqueue is told of a worker's job."""
+    sized = size(profile)
+    return {
+        "prefix": slurm.workers_name(folder.name),
+        "arguments": slurm.worker_arguments(profile, folder),
+        "cores": profile.threads,
+        "processes": 1,
+        "memory": f"{sized.memory_bytes}B",
+        "job_directives_skip": ["-"],  # all are given to sbatch as arguments, which no text can break out of
+        "local_directory": os.path.relpath(private, folder),
+        "job_script_prologue": [*profile.prologue, *_exports(sized)],
+        "worker_extra_args": _WORKER,
+        "python": shlex.quote(profile.python or sys.executable),
+        "death_timeout": 60,
+    }
 
 
 _WORKER = ["--nthreads", str(IN_FLIGHT), "--no-dashboard", "--worker-class", "stp3.cluster.quiet.QuietWorker"]
@@ -267,23 +296,15 @@ class Foreman:
 
 
 def describe_submission(profile: SlurmProfile, folder: Path) -> str:
-    """Exactly what is submitted for a job with that run directory; keys and the address stand in as <...>."""
-    worker = SlurmWorker("tls://<address>", "0", **_described(profile, folder))
+    """Exactly what is submitted for a job with that run directory; what is only known then stands in <>."""
+    options = worker_options(profile, folder, folder / "tls") | {"interface": profile.interface}
+    worker = SlurmWorker("<address>", "<name>", security=_security(Path("tls")), protocol="tls://", **options)
     parts = []
     if profile.driver == "slurm":
         arguments = slurm.driver_arguments(profile, folder, f"stp3-{folder.name}-<number>")
         parts.append(f"# the driver, once\nsbatch {shlex.join(arguments)}\n{slurm.driver_script(profile, folder)}")
-    parts.append(
-        f"# the workers, {profile.workers} times\nsbatch {shlex.join(worker.arguments)}\n{worker.job_script()}"
-    )
+    parts.append(f"# the workers, {profile.workers} times\nsbatch {shlex.join(worker.arguments)}\n{worker.script()}")
     return "\n".join(parts)
-
-
-def _described(profile: SlurmProfile, folder: Path) -> dict[str, Any]:
-    names = {"tls_ca_file": "<ca>", "tls_worker_cert": "<cert>", "tls_worker_key": "<key>"}
-    security = Security(**names)  # type: ignore[no-untyped-call]
-    options: dict[str, Any] = new_cluster(profile, folder, folder / "tls", security)._job_kwargs
-    return options
 
 
 def _tail(log_file: Path) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from stp3.cluster.profiles import Size
-from stp3.cluster.run_folder import RunFolder, Spec
+from stp3.cluster.run_folder import STEP_TOPIC, RunFolder, Spec
 from stp3.errors import ScanFault, Stp3Error
 from stp3.measured import Measured
 from stp3.plan import Plan, part_of, resolve
@@ -51,7 +52,23 @@ def reopen_job(spec: Spec, resolved: dict[str, Any], measured: Measured) -> Plan
 
 def reconstruct(folder: Path, fence: int, plan: Plan, writer: Writer, rows: range, threads: int) -> SlabRecord:
     """Reconstructs and stores one slab for the driver with that fencing number. Raises Stp3Error."""
-    return write_slab(plan, writer, rows, threads, before_write=lambda: check_fence(folder, fence))
+    return write_slab(
+        plan, writer, rows, threads, before_write=lambda: check_fence(folder, fence), on_step=_tell_steps(plan)
+    )
+
+
+def _tell_steps(plan: Plan) -> Callable[[str], None]:
+    """Tells the driver the title of each step that begins; where a step iterates, once."""
+    from distributed import get_worker
+
+    worker, titles, told = get_worker(), {use.name: use.step.title for use in plan.steps}, [""]
+
+    def tell(name: str) -> None:
+        if name != told[0]:
+            told[0] = name
+            worker.log_event(STEP_TOPIC, titles[name])
+
+    return tell
 
 
 def is_intact(output: Path, record: SlabRecord) -> bool:
@@ -77,8 +94,8 @@ def complete_job(folder: Path, fence: int, writer: Writer, records: list[SlabRec
 
 
 def check_fence(folder: Path, fence: int) -> None:
-    """Raises Stp3Error when another driver has taken the job over."""
-    if RunFolder(folder).fence() != fence:
+    """Raises Stp3Error when the driver of that number is over, or another one has taken the job over."""
+    if RunFolder(folder).writer() != fence:
         raise Stp3Error("another driver has taken this job over; nothing more is written for the old one.")
 
 

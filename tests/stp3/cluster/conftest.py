@@ -147,6 +147,9 @@ def long_volume(long_scan: Path, tmp_path_factory: pytest.TempPathFactory) -> np
     )
 
 
+_ALIVE = "pending,running,suspended,configuring,completing"
+
+
 @pytest.fixture(scope="session")
 def running_slurm() -> Iterator[Slurm]:
     """A real SLURM of three nodes; skips where it is not installed."""
@@ -162,7 +165,9 @@ def slurm(running_slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slu
     for name, value in running_slurm.environment.items():
         monkeypatch.setenv(name, value)
     yield running_slurm
-    left = running_slurm.jobs("pending,running,suspended,configuring")
+    deadline = time.monotonic() + 10
+    while (left := running_slurm.jobs(_ALIVE)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     if left:
         running_slurm.ask("scancel", *left)
     assert left == {}

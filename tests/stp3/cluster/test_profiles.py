@@ -30,7 +30,7 @@ def test_given_numbers_stand() -> None:
 def test_the_site_adds_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "site.yaml").write_text("night:\n  workers: 1\n")
     monkeypatch.setenv("STP3_PROFILES", str(tmp_path / "site.yaml"))
-    assert set(profiles()) == {"local", "night"}
+    assert set(profiles()) == {"local", "slurm", "night"}
     assert find_profile("night").workers == 1
 
 
