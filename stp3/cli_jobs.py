@@ -75,6 +75,8 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.scan, recipe, output=arguments.output, rows=arguments.rows,
         profile=arguments.profile, format=arguments.format, opening=opening_of(arguments),
     )  # fmt: skip
+    for text in job.accepted:
+        print(f"amber: {text}", file=sys.stderr)
     return _finish(arguments, job)
 
 

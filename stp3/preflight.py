@@ -84,31 +84,40 @@ def preflight_when_written(
         time.sleep(min(_LOOK_SECONDS, max(deadline - time.monotonic(), 0)))
 
 
-def preflight(scan: Scan, recipe: Recipe | None = None, folder: Path | None = None) -> Report:
+def preflight(
+    scan: Scan,
+    recipe: Recipe | None = None,
+    folder: Path | None = None,
+    *,
+    rows: range | None = None,
+    memory: bool = True,
+) -> Report:
     """The report on the part of a scan that the recipe takes (all of it without one).
 
-    Some frames are sampled: a large scan takes a few seconds. `folder` is where the volume would go.
+    Some frames are sampled: a large scan takes a few seconds. `folder` is where the volume of those `rows` of the
+    detector would go; `memory` False leaves out this machine's memory, for a job that runs elsewhere.
     Raises UsageFault when the recipe does not suit the scan.
     """
-    from stp3.plan import part_of
+    from stp3.plan import check_rows, part_of, rows_of_part
 
     began = time.perf_counter()
     recipe = (recipe or Recipe.default()).settled(scan)
     part = part_of(scan, recipe)
-    findings = list(_found(part, recipe, folder))
+    chosen = rows_of_part(part, check_rows(scan, rows))
+    findings = [finding for finding in _found(part, recipe, chosen, folder) if memory or finding.code != "memory"]
     codes = {finding.code for finding in findings}
     findings += [_told(problem, recipe) for problem in scan.problems if problem.code not in codes]
     worst_first = sorted(findings, key=lambda finding: -_LIGHTS.index(finding.level))
     return Report(tuple(worst_first), time.perf_counter() - began)
 
 
-def _found(scan: Scan, recipe: Recipe, folder: Path | None) -> Iterator[Finding]:
+def _found(scan: Scan, recipe: Recipe, rows: range, folder: Path | None) -> Iterator[Finding]:
     from stp3 import preflight_angles, preflight_frames, preflight_space
 
     parts: tuple[Callable[[], Iterable[Finding]], ...] = (
         lambda: preflight_frames.findings(scan),
         lambda: preflight_angles.findings(scan.theta),
-        lambda: preflight_space.findings(scan, recipe, folder),
+        lambda: preflight_space.findings(scan, recipe, rows, folder),
         lambda: _is_growing(scan),
     )
     for part in parts:

@@ -18,12 +18,12 @@ from stp3.scan import Scan
 _TIGHT = 1.2  # a volume that leaves less than a fifth of itself free
 
 
-def findings(scan: Scan, recipe: Recipe, folder: Path | None) -> Iterator[Finding]:
-    """Whether a volume of all rows fits; `folder` is where it would go (None: where jobs are kept)."""
-    plan = Plan(scan, recipe, range(scan.rows), 1)
+def findings(scan: Scan, recipe: Recipe, rows: range, folder: Path | None) -> Iterator[Finding]:
+    """Whether a volume of those rows fits; `folder` is where it would go (None: where jobs are kept)."""
+    plan = Plan(scan, recipe, rows, 1)
     yield from _memory(plan)
     y, x = plan.slice_shape
-    yield from _disk(scan.rows * y * x * plan.dtype.itemsize, folder or config.jobs_folder())
+    yield from _disk(len(rows) * y * x * plan.dtype.itemsize, folder or config.jobs_folder())
 
 
 def _memory(plan: Plan) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import pwd
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +20,9 @@ from stp3.recipe import Recipe
 _PACKAGES = ("stp3", "numpy", "scipy", "h5py")
 
 
-def provenance(plan: Plan, asked: Recipe, *, user: str = "", job: str = "") -> dict[str, Any]:
+def provenance(
+    plan: Plan, asked: Recipe, *, user: str = "", job: str = "", accepted: Sequence[Mapping[str, str]] = ()
+) -> dict[str, Any]:
     """Plain data that let somebody else make the same volume: scan, recipe asked for and as resolved, versions."""
     scan = plan.scan
     return {
@@ -43,6 +46,7 @@ def provenance(plan: Plan, asked: Recipe, *, user: str = "", job: str = "") -> d
         "recipe": plan.recipe.as_dict(),
         "measured_sha256": digest(plan.measured),
         "problems": [asdict(problem) for problem in scan.problems],
+        "accepted": [dict(finding) for finding in accepted],
     }
 
 

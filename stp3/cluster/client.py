@@ -7,6 +7,7 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from stp3.cluster.run_folder import ID_PATTERN, JobState, Launch, RunFolder, Spe
 from stp3.durable import remove_unfinished, sync_folder, write_json
 from stp3.errors import Stp3Error, UsageFault
 from stp3.plan import check_rows
+from stp3.preflight import preflight
 from stp3.provenance import now, user_name
 from stp3.recipe import Recipe
 from stp3.scan import Scan, open_scan
@@ -49,6 +51,11 @@ class Job:
     def output(self) -> Path:
         """Where the volume goes."""
         return Path(self._run.spec().output)
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """What the pre-flight said against the scan, which was accepted by starting the job."""
+        return tuple(finding["text"] for finding in self._run.spec().accepted)
 
     def state(self) -> JobState:
         """How the job stands; a job whose driver is gone shows as interrupted. Raises Stp3Error."""
@@ -158,9 +165,10 @@ def submit(
     user: str = "",
     opening: Mapping[str, Any] | None = None,
 ) -> Job:
-    """A job that is recorded on disk and whose driver runs. Raises UsageFault, ScanFault or Stp3Error.
+    """A job that is recorded on disk and whose driver runs; it accepts what is amber in the scan's pre-flight.
 
     `opening` is what `open_scan` takes besides the path, as plain data: `{"metadata": {"energy_kev": 25}}`.
+    Raises UsageFault, ScanFault (also when the pre-flight is red) or Stp3Error.
     """
     opening = dict(opening or {})
     scan = open_scan(scan_path, **opening)
@@ -172,6 +180,7 @@ def submit(
     folder = (jobs_folder or config.jobs_folder()).absolute() / name
     target = Path(output).absolute() if output else folder / "volume"
     check_free(target, name)
+    accepted = preflight(scan, recipe, target, rows=rows_wanted, memory=chosen.kind == "local").refuse_red()
     spec = Spec(
         id=name,
         scan=str(Path(scan_path).absolute()),
@@ -182,6 +191,7 @@ def submit(
         format=format,
         profile=chosen,
         user=user or user_name(),
+        accepted=tuple(asdict(finding) for finding in accepted),
     )
     run = _record(folder, spec, scan)
     start_driver(run)

@@ -45,6 +45,7 @@ class Spec(BaseModel):
     format: str = "tiff"
     profile: AnyProfile
     user: str = ""
+    accepted: tuple[dict[str, str], ...] = ()  # what the pre-flight said against the scan, in amber
 
 
 class Launch(BaseModel):

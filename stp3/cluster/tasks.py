@@ -37,7 +37,7 @@ def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:
         "recipe": plan.recipe.as_dict(),
         "rows": [plan.rows.start, plan.rows.stop],
         "slab_rows": plan.slab_rows,
-        "provenance": provenance(plan, recipe, user=spec.user, job=spec.id),
+        "provenance": provenance(plan, recipe, user=spec.user, job=spec.id, accepted=spec.accepted),
     }
 
 

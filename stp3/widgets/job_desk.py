@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -134,6 +135,14 @@ class JobDesk:
     def _show(self) -> None:
         place, states = self._place(), [state for _, state in self.jobs]
         self.panel.show(states, place, "" if place is None else config.download_url(states[place].id))
+
+
+def free_bytes() -> int:
+    """Bytes left on the disk that volumes are written to."""
+    folder = config.jobs_folder().absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def _read_jobs() -> list[tuple[Job, JobState]]:

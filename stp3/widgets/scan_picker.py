@@ -17,17 +17,21 @@ NO_VISITS = "You have no visits yet. They appear when the user office lists you 
 
 
 class ScanPicker(View):
-    """Calls back with places in the lists it was given, never with paths."""
+    """Calls back with places in the lists it was given, never with paths. `below` is shown under the scan."""
 
     def __init__(
-        self, on_visit: Callable[[int], None], on_scan: Callable[[int], None], on_refresh: Callable[[], None]
+        self,
+        on_visit: Callable[[int], None],
+        on_scan: Callable[[int], None],
+        on_refresh: Callable[[], None],
+        below: ipywidgets.DOMWidget,
     ) -> None:
         super().__init__()
         self.visits = named(ipywidgets.Dropdown(description="Visit"), "visit-select")
         self.scans = named(ipywidgets.Select(rows=6, description="Scan"), "scan-select")
         self.about = named(ipywidgets.HTML(words.note("info", "Looking for scans…")), "scan-about")
         refresh = button("Refresh", on_refresh, "refresh", tip="Look for new scans")
-        self.widget = card("Scan", beside(self.visits, refresh), self.scans, self.about)
+        self.widget = card("Scan", beside(self.visits, refresh), self.scans, self.about, below)
         self.hear_choice(self.visits, on_visit)
         self.hear_choice(self.scans, on_scan)
 
@@ -57,7 +61,7 @@ class ScanPicker(View):
         self.about.value = words.note(level, text)
 
     def show_about(self, scan: Scan) -> None:
-        """What was measured, and the problems of the scan in words."""
+        """What was measured."""
         facts = {
             "Sample": scan.sample,
             "Projections": f"{scan.angles} of {scan.rows} × {scan.columns} pixels",
@@ -65,8 +69,7 @@ class ScanPicker(View):
             "Pixel size": f"{scan.pixel_size_um:.4g} µm" if scan.pixel_size_um else "not recorded",
             "Energy": f"{scan.energy_kev:.4g} keV" if scan.energy_kev else "",
         }
-        problems = "".join(words.note(problem.level, problem.text) for problem in scan.problems)
-        self.about.value = words.facts(facts) + problems
+        self.about.value = words.facts(facts)
 
 
 def _count(frames: object) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import ipywidgets
 
+from stp3.preflight import Report
 from stp3.widgets import words
 from stp3.widgets.state import Shown
 from stp3.widgets.view import View, button, card, move_range, named
@@ -34,8 +35,10 @@ class SubmitPanel(View):
         self.hear(self.rows, lambda pair: on_rows((pair[0], pair[1] + 1)))
         self.hear(self.format, on_format)
 
-    def show(self, shown: Shown, scan_rows: int, free_bytes: int, *, under_way: bool) -> None:
-        """What a job of this state would make, and whether there is room for it."""
+    def show(
+        self, shown: Shown, scan_rows: int, free_bytes: int, report: Report | None = None, *, under_way: bool
+    ) -> None:
+        """What a job of this state would make, whether there is room for it, and what it would accept of the scan."""
         with self.quietly():
             move_range(self.rows, 0, scan_rows - 1, (shown.rows.start, shown.rows.stop - 1))
             self.format.value = shown.format
@@ -48,7 +51,8 @@ class SubmitPanel(View):
                 "On disk": f"{words.size(shown.bytes)} of {words.size(free_bytes)} free",
             }
         ) + ("" if fits else words.note("bad", "The disk is too small for it. Choose fewer rows or a smaller output."))
-        self.submit.disabled = under_way or not fits
+        self.summary.value += _terms(report)
+        self.submit.disabled = under_way or not fits or (report is not None and report.verdict == "red")
 
     def show_nothing(self) -> None:
         """Before there is a scan."""
@@ -58,3 +62,13 @@ class SubmitPanel(View):
     def say(self, level: str, text: str) -> None:
         """What became of the last press of the button; empty for nothing."""
         self.said.value = words.note(level, text) if text else ""
+
+
+def _terms(report: Report | None) -> str:
+    """What stands against a job on this scan, or what is accepted by starting one."""
+    if report is None or report.verdict == "green":
+        return ""
+    if report.verdict == "red":
+        return words.note("bad", "No job is started on this scan as it is: see what is red above.")
+    accepted = " ".join(finding.text for finding in report.of("amber"))
+    return words.note("warn", f"By starting you accept, and it is recorded: {accepted}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,13 +17,14 @@ from stp3.cluster.client import Job
 from stp3.errors import Stp3Error
 from stp3.preview import Preview
 from stp3.recipe import Recipe
-from stp3.scan import open_scan
+from stp3.scan import Scan, open_scan
 from stp3.steps.base import AUTO
 from stp3.volume import Volume, open_volume
+from stp3.widgets.check_desk import CheckDesk
 from stp3.widgets.convergence import Convergence
 from stp3.widgets.film import Look
 from stp3.widgets.history import History
-from stp3.widgets.job_desk import JobDesk
+from stp3.widgets.job_desk import JobDesk, free_bytes
 from stp3.widgets.picture import Picture
 from stp3.widgets.recipe_panel import RecipeActions, RecipePanel
 from stp3.widgets.ring_gauge import RingGauge
@@ -54,7 +54,8 @@ class Workbench:
         self._loop = _running_loop()
         self.viewer = SliceViewer("Choose a scan to begin.")
         self.viewer.on_ready, self.viewer.on_step = self.connected, lambda by: self.slices.step(by)
-        self.scans = ScanPicker(self.choose_visit, self.choose_scan, self.refresh)
+        self.checks = CheckDesk(self._deliver, self._show_submission)
+        self.scans = ScanPicker(self.choose_visit, self.choose_scan, self.refresh, self.checks.panel.widget)
         self.rings, self.convergence = RingGauge(), Convergence()
         self.slices = SliceBar(self.move, self.set_mode, self.convergence.widget, self.rings.widget)
         self.strips = StripDesk(self._deliver, self.take, lambda: Look(self.viewer.limits, self.viewer.window))
@@ -94,6 +95,7 @@ class Workbench:
         self.picture.close()
         self._errands.close()
         self.strips.close()
+        self.checks.close()
         self.page.close()
 
     # --- visits and scans ---
@@ -141,6 +143,7 @@ class Workbench:
         self._subject = self.shown = None
         self._mode = PREVIEW
         self.strips.close_strip()
+        self.checks.forget()
         self._show_nothing()
         self.recipe.show_axis_report(None, by_hand=False)
         self.scans.say("info", f"Opening {file.name}…")
@@ -155,13 +158,17 @@ class Workbench:
     def _open(self, turn: Turn, file: ScanFile) -> None:
         turn.stage("Opening the scan")
         scan = open_scan(file.path)
-        turn.deliver(lambda: self.scans.show_about(scan))
+        turn.deliver(lambda: self._scan_opened(scan))
         turn.stage("Finding the centre of rotation")
         from stp3.axis import find_rotation_axis
 
         axis = find_rotation_axis(scan, threads=config.threads())
         subject = Subject(scan, axis, Preview(scan, config.threads()))
         turn.deliver(lambda: self._opened(subject))
+
+    def _scan_opened(self, scan: Scan) -> None:
+        self.scans.show_about(scan)
+        self.checks.show(scan, self._history.now)
 
     def _opened(self, subject: Subject) -> None:
         self._subject = subject
@@ -256,6 +263,7 @@ class Workbench:
         self.recipe.show(self._history, shown.rotation_axis, by_hand=by_hand)
         self.recipe.show_axis_report(self._subject.axis, by_hand=by_hand)
         self.strips.show(self._subject, shown)
+        self.checks.show(self._subject.scan, self._history.now)
         self._show_submission()
         self._show_slices()
         if self._mode == PREVIEW and (work == "picture" or self.viewer.state != "idle"):
@@ -327,7 +335,9 @@ class Workbench:
     def _show_submission(self) -> None:
         if self.shown and self._subject:
             under_way = self.desk.is_under_way(self.shown)
-            self.submission.show(self.shown, self._subject.scan.rows, _free_bytes(), under_way=under_way)
+            self.submission.show(
+                self.shown, self._subject.scan.rows, free_bytes(), self.checks.report, under_way=under_way
+            )
 
     def _deliver(self, act: Callable[[], None]) -> None:
         if self._loop:
@@ -349,13 +359,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _free_bytes() -> int:
-    folder = config.jobs_folder().absolute()
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
 
 
 def _bring_numerics() -> None:
