@@ -144,7 +144,8 @@ def _info(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from stp3.preflight import preflight_when_written
 
-    report = preflight_when_written(arguments.scan, recipe_of(arguments), arguments.output, arguments.wait)
+    recipe, opening = recipe_of(arguments), opening_of(arguments)
+    report = preflight_when_written(arguments.scan, recipe, arguments.output, arguments.wait, opening)
     lines = [f"{finding.level:<5}  {finding.text} [{finding.code}]" for finding in report.findings]
     show(arguments, report.as_dict(), [*lines, f"{report.verdict} ({report.seconds:.1f} s)"])
     return 1 if report.verdict == "red" else 0

@@ -50,6 +50,14 @@ def visit_of(scan: Path) -> str | None:
     return next((root.id for root in data_roots() if path.is_relative_to(root.folder.resolve())), None)
 
 
+def root_of(scan: Path) -> Path:
+    """The folder that a scan's links must not leave: the data root it lies in, else its own. All links followed."""
+    real = scan.resolve()
+    own = real if real.is_dir() else real.parent
+    roots = [root.folder.resolve() for root in data_roots()]
+    return max((root for root in roots if own.is_relative_to(root)), key=lambda root: len(root.parts), default=own)
+
+
 def jobs_folder() -> Path:
     """Where run directories are kept; made when a job needs it."""
     return Path(os.environ.get("STP3_JOBS") or "~/.local/share/stp3/jobs").expanduser()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from stp3 import config
 from stp3.errors import ScanFault, Stp3Error
 from stp3.recipe import Recipe
 from stp3.scan import Problem, Scan, open_scan
@@ -17,6 +18,7 @@ Light = Literal["green", "amber", "red"]
 _LIGHTS: tuple[Light, ...] = ("green", "amber", "red")
 _FRESH_SECONDS = 10.0  # a file changed so lately may still be written: it is looked at for a while
 _LOOK_SECONDS = 1.0
+_SECONDS = 120  # for the sample, on slow storage
 _WHILE_WRITTEN = {"file.growing", "file.opens", "frames.unwritten", "frames.zeros", "frames.count", "angles.count"}
 _CHOSEN_AWAY = ("frames.count", "angles.count")
 
@@ -61,23 +63,35 @@ class Report:
         return self.of("amber")
 
 
-def preflight_file(path: str | os.PathLike[str], recipe: Recipe | None = None, folder: Path | None = None) -> Report:
-    """The report on the scan in a file or folder; a scan that cannot be opened is a red line. Raises UsageFault."""
+def preflight_file(
+    path: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    folder: Path | None = None,
+    opening: Mapping[str, Any] | None = None,
+) -> Report:
+    """The report on the scan in a file or folder; a scan that cannot be opened is a red line. Raises UsageFault.
+
+    `opening` is what `open_scan` takes besides the path.
+    """
     began = time.perf_counter()
     try:
-        scan = open_scan(path)
+        scan = open_scan(path, **(opening or {}))
     except ScanFault as fault:
         return Report((Finding("red", "file.opens", str(fault)),), time.perf_counter() - began)
     return preflight(scan, recipe, folder)
 
 
 def preflight_when_written(
-    path: str | os.PathLike[str], recipe: Recipe | None = None, folder: Path | None = None, seconds: float = 0.0
+    path: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    folder: Path | None = None,
+    seconds: float = 0.0,
+    opening: Mapping[str, Any] | None = None,
 ) -> Report:
     """The report once the scan is complete: a scan that is being written is looked at again for so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
-        report = preflight_file(path, recipe, folder)
+        report = preflight_file(path, recipe, folder, opening)
         incomplete = _WHILE_WRITTEN & {finding.code for finding in report.of("red")}
         if not incomplete or time.monotonic() >= deadline:
             return report
@@ -112,10 +126,12 @@ def preflight(
 
 
 def _found(scan: Scan, recipe: Recipe, rows: range, folder: Path | None) -> Iterator[Finding]:
-    from stp3 import preflight_angles, preflight_frames, preflight_space
+    from stp3 import limited, preflight_angles, preflight_frames, preflight_space
 
     parts: tuple[Callable[[], Iterable[Finding]], ...] = (
-        lambda: preflight_frames.findings(scan),
+        lambda: limited.call(
+            preflight_frames.findings, scan, about=scan.path, readable=[config.root_of(scan.path)], seconds=_SECONDS
+        ),
         lambda: preflight_angles.findings(scan.theta),
         lambda: preflight_space.findings(scan, recipe, rows, folder),
         lambda: _is_growing(scan),

@@ -45,8 +45,12 @@ class Sample:
             return np.asarray(np.mean(values, axis=0, dtype=np.float64))
 
 
-def findings(scan: Scan) -> Iterator[Finding]:
+def findings(scan: Scan) -> list[Finding]:
     """What is on disk of the frames, and what some of them look like. Raises ScanFault."""
+    return list(_findings(scan))
+
+
+def _findings(scan: Scan) -> Iterator[Finding]:
     stacks: dict[str, Frames] = {"projections": scan.projections}
     stacks |= {name: frames for name, frames in (("flats", scan.flats), ("darks", scan.darks)) if frames is not None}
     whole = True

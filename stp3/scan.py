@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stp3 import config
 from stp3.detector import from_detector, on_detector
 from stp3.errors import ScanFault, UsageFault
 
@@ -182,15 +183,38 @@ def open_scan(
     `metadata` corrects what the scan states of itself, or does not: `{"energy_kev": 25}` (see stp3.metadata). `layout`
     names one of the site's layouts of HDF5 files. `flats` and `darks` are HDF5 files that hold those of the scan;
     without them files beside it are used that are named so, where the scan has none of its own.
+    The files are parsed in a limited child process: they may crash or hang their reader, not this process.
     """
+    from stp3 import limited
+
+    scan = _there(path)
+    references = [[Path(file) for file in files] for files in (flats, darks)]
+    roots = [config.root_of(file) for file in (scan, *references[0], *references[1])]
+    site = config.layouts_file()
+    readable = [*roots, site] if site else roots
+    return limited.call(open_unguarded, scan, metadata, layout, *references, about=scan, readable=readable)
+
+
+def open_unguarded(
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, Any] | None = None,
+    layout: str | None = None,
+    flats: Sequence[str | os.PathLike[str]] = (),
+    darks: Sequence[str | os.PathLike[str]] = (),
+) -> Scan:
+    """The same in this process, for workers, which may be lost. Raises UsageFault or ScanFault."""
     from stp3.metadata import Metadata, corrected
     from stp3.readers import find_reader
     from stp3.readers.by_layout import layout_readers
     from stp3.readers.references import with_references
 
-    scan_path = Path(path)
-    if not scan_path.exists():
-        raise UsageFault(f"{scan_path} does not exist. Give the path of a scan (a file or a folder).")
+    scan_path = _there(path)
     reader = layout_readers(layout)[0] if layout else find_reader(scan_path)
     scan = with_references(reader.open(scan_path), [Path(file) for file in flats], [Path(file) for file in darks])
     return corrected(scan, Metadata.of(metadata)) if metadata else scan
+
+
+def _there(path: str | os.PathLike[str]) -> Path:
+    if not Path(path).exists():
+        raise UsageFault(f"{path} does not exist. Give the path of a scan (a file or a folder).")
+    return Path(path)

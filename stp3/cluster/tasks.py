@@ -15,7 +15,7 @@ from stp3.plan import Plan, part_of, resolve
 from stp3.provenance import provenance
 from stp3.recipe import Recipe
 from stp3.run import IN_FLIGHT, write_slab
-from stp3.scan import open_scan
+from stp3.scan import open_unguarded
 from stp3.volume import complete, is_owner, open_volume
 from stp3.writers import SlabRecord, Writer
 
@@ -26,7 +26,7 @@ _WHOLE_ROWS = 8  # slabs of a multiple bring three levels of a multiscale volume
 
 def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:
     """The plan of a new job, and as plain data all that was measured for it. Raises UsageFault or ScanFault."""
-    scan = open_scan(spec.scan, **spec.opening)
+    scan = open_unguarded(spec.scan, **spec.opening)
     recipe = Recipe.from_dict(spec.recipe)
     rows = range(*spec.rows) if spec.rows else None
     budget = int(sized.memory_bytes * _SLAB_SHARE)
@@ -43,7 +43,7 @@ def resolve_job(spec: Spec, sized: Size) -> tuple[Plan, dict[str, Any]]:
 
 def reopen_job(spec: Spec, resolved: dict[str, Any], measured: Measured) -> Plan:
     """The plan of a job that was begun before; measures nothing. Raises ScanFault when the scan is another one."""
-    scan = open_scan(spec.scan, **spec.opening)
+    scan = open_unguarded(spec.scan, **spec.opening)
     if asdict(scan.identity) != resolved["identity"]:
         raise ScanFault(f"{spec.scan} is no longer the file that this job began with. Start a new job for it.")
     recipe = Recipe.from_dict(resolved["recipe"])

@@ -120,7 +120,9 @@ def inside(root: Path, holder: Path, filename: str) -> Path:
     """The file that `holder` refers to, when it exists under `root`. Raises ScanFault."""
     real = Path(os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(holder)), filename)))  # noqa: PTH118,PTH120
     if not real.is_relative_to(os.path.realpath(root)):
-        raise ScanFault(f"the scan refers to {filename}, which is outside its folder. Copy the data into the folder.")
+        raise ScanFault(
+            f"the scan refers to {filename}, which is outside its folder ({root}). Copy the data into the folder."
+        )
     if not real.is_file():
         raise ScanFault(f"the scan refers to {filename}, which does not exist. Copy it into the folder of the scan.")
     return real

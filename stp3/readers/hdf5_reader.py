@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stp3 import config
 from stp3.readers.hdf5 import misfit, opened, scan_file
 from stp3.readers.quantities import Source
 from stp3.scan import Scan, ScanIdentity
@@ -28,11 +29,11 @@ class HDF5Reader:
             return reason
         file = scan_file(path)
         with opened(file) as h5:
-            return self.lacks(Source(h5, file.resolve().parent))
+            return self.lacks(Source(h5, config.root_of(file)))
 
     def open(self, path: Path) -> Scan:
         """The scan, read lazily. Raises ScanFault."""
         file = scan_file(path)
         identity = ScanIdentity.of(file)
         with opened(file) as h5:
-            return self.read(Source(h5, file.resolve().parent), file, identity)
+            return self.read(Source(h5, config.root_of(file)), file, identity)

@@ -11,6 +11,7 @@ from typing import Literal
 import h5py
 import numpy as np
 
+from stp3 import config
 from stp3.errors import ScanFault
 from stp3.readers.hdf5 import SUFFIXES, opened
 from stp3.readers.naming import kind_of
@@ -79,7 +80,7 @@ def _with_frames(scan: Scan, kind: References, paths: Sequence[Path]) -> Scan:
 def _read(path: Path, kind: References, size: tuple[int, int]) -> Frames:
     """The one stack of frames in the file. Raises ScanFault."""
     with opened(path) as file:
-        source = Source(file, path.resolve().parent)
+        source = Source(file, config.root_of(path))
         name = _stack_name(file, kind, path)
         shape = file[name].shape
         sinograms = shape[1:] != size and (shape[0], shape[2]) == size

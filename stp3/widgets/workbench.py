@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,7 +37,7 @@ from stp3.widgets.strip import RecipeChange
 from stp3.widgets.strip_desk import StripDesk
 from stp3.widgets.submit_panel import SubmitPanel
 from stp3.widgets.view import named
-from stp3.widgets.worker import Errands, Turn
+from stp3.widgets.worker import Errands, Turn, bring_libraries, running_loop
 
 _STYLE = Path(str(files("stp3_extensions"))) / "workbench" / "workbench.css"
 _ONE_MOVE_SECONDS = 1.0
@@ -51,7 +50,7 @@ class Workbench:
     """
 
     def __init__(self) -> None:
-        self._loop = _running_loop()
+        self._loop = running_loop()
         self.viewer = SliceViewer("Choose a scan to begin.")
         self.viewer.on_ready, self.viewer.on_step = self.connected, lambda by: self.slices.step(by)
         self.checks = CheckDesk(self._deliver, self._show_submission)
@@ -108,7 +107,7 @@ class Workbench:
         self.scans.show_visits(self._roots, self._visit)
         self.refresh()
         self.desk.refresh()
-        self._errands.send(_bring_numerics, lambda _: None, lambda _: None)
+        self._errands.send(bring_libraries, lambda _: None, lambda _: None)
 
     def choose_visit(self, index: int) -> None:
         """Shows the scans of a visit."""
@@ -352,18 +351,3 @@ class Workbench:
         return named(ipywidgets.Box([style, view, named(ipywidgets.VBox(cards), "panel")]), "workbench").add_class(
             "stp3"
         )
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _bring_numerics() -> None:
-    """Imports SciPy's part of the library, half of all there is to import, while the user looks for a scan."""
-    import stp3.axis  # noqa: F401
-    from stp3.kernels.reconstruction import compiled_for
-
-    compiled_for()

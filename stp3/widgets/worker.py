@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -128,3 +129,25 @@ class Errands:
             self.deliver(lambda: failed(text))
         else:
             self.deliver(lambda: then(result))
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that this thread runs, if it runs one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def bring_libraries() -> None:
+    """Imports SciPy's part of the library, half of all there is to import, while the user looks for a scan.
+
+    And starts the process in which scans are opened.
+    """
+    from stp3 import limited
+
+    limited.warm()
+    import stp3.axis  # noqa: F401
+    from stp3.kernels.reconstruction import compiled_for
+
+    compiled_for()
