@@ -59,6 +59,7 @@ def _do(connection: socket.socket, source: int, target: int) -> NoReturn:
 
 
 def _answer(call: dict[str, Any]) -> tuple[str, Any]:
+    os.environ.clear()
     os.environ.update(call["environment"])
     os.chdir(call["folder"])
     limit(call["seconds"])
