@@ -7,8 +7,8 @@ from typing import Any
 
 from tornado.web import StaticFileHandler
 
-from .authenticator import configure_authenticator
 from .home import HomePage
+from .logins import configure_authenticator
 from .roles import configure_roles
 from .settings import HERE, Settings
 from .spawner import configure_spawner, write_jupyter_folder
@@ -64,7 +64,7 @@ def _configure_hub(c: Any, settings: Settings) -> None:
 
 
 def _configure_services(c: Any, settings: Settings) -> None:
-    jobs_environment = {**settings.environment(), "STP3_HUB_CLIENT_SECRET": ""}
+    jobs_environment = {**settings.environment(), "STP3_HUB_OFFICE": "{}"}
     c.JupyterHub.services = [
         {
             "name": "jobs",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .claims import ClaimsFault, person_from_claims
+from .authenticator import person_in
 from .jobs.records import read_jobs
 from .models import JobRecord, Person, Role, Visit
 from .profiles import LAB, roles_of
@@ -83,16 +83,7 @@ class HomePage:
 
     def _person(self, auth_state: dict[str, Any] | None, name: str) -> Person:
         nobody = Person(username=name, display_name=name, roles=frozenset(), visits=())
-        if not auth_state:
-            return nobody
-        try:
-            return person_from_claims(
-                auth_state["oauth_user"],
-                visits_claim=self.settings.visits_claim,
-                roles_claim=self.settings.roles_claim,
-            )
-        except ClaimsFault:
-            return nobody
+        return person_in(auth_state) or nobody
 
 
 def _number_of_scans(folder: str) -> int | None:

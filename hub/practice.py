@@ -83,15 +83,13 @@ class Practice:
         self.wait_for(f"{self.settings.base_url}/hub/health")
 
     def _hub_environment(self) -> dict[str, str]:
-        told = self.settings.model_copy(
-            update={
-                "office_authorize_url": f"{self.office_url}/authorize",
-                "office_token_url": f"{self.office_url}/token",
-                "office_userinfo_url": f"{self.office_url}/userinfo",
-                "office_logout_url": f"{self.office_url}/logout",
-                "client_secret": (self.settings.var / "secrets" / "office").read_text(),
-            }
-        )
+        office = {
+            "kind": "oidc",
+            "issuer": self.office_url,
+            "client_secret_file": str(self.settings.var / "secrets" / "office"),
+            "scopes": ["openid", "profile", "email", "visits"],
+        }
+        told = self.settings.model_copy(update={"office": office})
         return told.environment()
 
     def _start(self, name: str, module: list[str], environment: dict[str, str]) -> None:

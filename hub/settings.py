@@ -1,12 +1,14 @@
 """Every key an operator can set, from hub.toml and the environment; nothing else in hub/ reads the environment.
 
 Keys are the fields of `Settings`. In the environment they carry the prefix ``STP3_HUB_`` (``STP3_HUB_PORT=8080``),
-in hub.toml they stand as they are (``port = 8080``). The environment wins over the file.
+in hub.toml they stand as they are (``port = 8080``). The environment wins over the file. ``STP3_HUB_SETTINGS`` names
+another file than the one in the checkout. Secrets stand in neither: only the files that hold them are named.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
 import sys
@@ -16,9 +18,12 @@ from typing import Any
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from .admission import AccessRules
+
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
 OPERATORS_FILE = CHECKOUT / "hub.toml"
+FILE_VARIABLE = "STP3_HUB_SETTINGS"  # names another file
 PROXY_FOLDER = Path(sys.prefix) / "proxy"
 
 # The system cuts the path of a unix socket off at 107 bytes; those of the kernels need 75 below this folder.
@@ -49,21 +54,18 @@ class Settings(BaseSettings):
         default=20, ge=1, description="how soon a change of a job that was over is seen in the job database"
     )
 
-    office_name: str = Field(default="the user office", description="name of the login, as on the button")
-    office_authorize_url: str = Field(default="", description="OpenID Connect: authorization_endpoint")
-    office_token_url: str = Field(default="", description="OpenID Connect: token_endpoint")
-    office_userinfo_url: str = Field(default="", description="OpenID Connect: userinfo_endpoint")
-    office_logout_url: str = Field(default="", description="OpenID Connect: end_session_endpoint; empty: none")
-    client_id: str = Field(default="stp3", description="name of this hub at the office")
-    client_secret: str = Field(default="", description="secret of this hub at the office")
-    scopes: tuple[str, ...] = Field(
-        default=("openid", "profile", "email", "visits"), description="what is asked for at login"
+    office: dict[str, Any] = Field(default={}, description="the user office: kind, and what that kind needs")
+    access: AccessRules = Field(default=AccessRules(), description="when a visit is open, and to whom; who has a role")
+    refresh_seconds: int = Field(default=600, ge=1, description="how old a person's visits and roles may be")
+    office_grace_seconds: int = Field(
+        default=1800, ge=0, description="and how much older while the office does not answer, for what runs already"
     )
-    visits_claim: str = Field(default="visits", description="claim that lists the visits of a person")
-    roles_claim: str = Field(default="roles", description="claim that lists visitor, local-contact, scientist, admin")
 
     data_root: str = Field(
         default="{var}/data/{visit}", description="folder of a visit's scans; {var} and {visit} are filled"
+    )
+    data_base: Path | None = Field(
+        default=None, description="folders that the office itself names must lie in it; none: they are not used"
     )
     data: Path | None = Field(
         default=None,
@@ -86,7 +88,6 @@ class Settings(BaseSettings):
     )
     server_age_seconds: int = Field(default=7 * 86400, ge=600, description="and after this in any case")
     warm_start: bool = Field(default=True, description="start a visitor's dashboards while the home page is read")
-    refresh_seconds: int = Field(default=60, ge=1, description="how old a person's visits and roles may be")
     threads: int | None = Field(default=None, ge=1, description="threads of a person's previews; none: all processors")
 
     @field_validator("data_root")
@@ -112,7 +113,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The sources in order of weight: call, environment, hub.toml."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, OPERATORS_FILE)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, operators_file())
 
     @property
     def base_url(self) -> str:
@@ -128,8 +129,11 @@ class Settings(BaseSettings):
             return inside
         return Path("/tmp") / f"stp3-{hashlib.sha256(str(self.var).encode()).hexdigest()[:12]}"  # noqa: S108
 
-    def visit_folder(self, visit: str) -> Path:
-        """The folder of a visit's scans."""
+    def visit_folder(self, visit: str, named: str = "") -> Path:
+        """The folder of a visit's scans: the one that the office named if it may, otherwise the usual one."""
+        folder = Path(os.path.normpath(named)) if named else None
+        if folder and self.data_base and folder != self.data_base and folder.is_relative_to(self.data_base):
+            return folder
         return Path(self.data_root.format(var=self.var, visit=visit))
 
     @property
@@ -167,9 +171,12 @@ class Settings(BaseSettings):
 
 def _as_text(value: Any) -> str:
     """A value as pydantic-settings reads it back."""
-    if isinstance(value, list):
-        return "[" + ",".join(f'"{item}"' for item in value) + "]"
-    return str(value)
+    return json.dumps(value) if isinstance(value, list | dict) else str(value)
+
+
+def operators_file() -> Path:
+    """The file of the operator's keys, whether it is there or not."""
+    return Path(os.environ.get(FILE_VARIABLE) or OPERATORS_FILE)
 
 
 class ServerEnvironment(BaseSettings):

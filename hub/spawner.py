@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from jupyterhub.spawner import SimpleLocalProcessSpawner, SpawnException
 from traitlets import Bool
 
+from .authenticator import DOWN, person_in
 from .models import Visit
 from .processes import die_with_parent
 from .profiles import LAB, Refusal, profile_for, visits_of
@@ -21,6 +23,7 @@ from .settings import Settings, server_path
 from .visits import record_visits
 
 SOCKET_POLL_SECONDS = 0.03
+JUST_NOW_SECONDS = 60  # the office was asked for this very start
 LAB_SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -88,7 +91,7 @@ class VisitSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
 def visit_records(settings: Settings, visits: tuple[Visit, ...], groups: frozenset[str]) -> list[dict[str, str]]:
     """STP3_VISITS of a person: the visits the office lists *and* the hub holds as groups, as id, title, data_root."""
     records = [
-        {"id": visit.id, "title": visit.title, "data_root": str(settings.visit_folder(visit.id))}
+        {"id": visit.id, "title": visit.title, "data_root": str(settings.visit_folder(visit.id, visit.data_root))}
         for visit in visits
         if visit.id in visits_of(groups)
     ]
@@ -106,9 +109,11 @@ async def prepare_server(spawner: VisitSpawner) -> None:
     except Refusal as refusal:
         raise SpawnException(str(refusal), reason="forbidden", status_code=403) from None
     auth_state = await spawner.user.get_auth_state()
-    if not auth_state:
+    person = person_in(auth_state)
+    if person is None:
         raise SpawnException("Please log in again.", reason="forbidden", status_code=403)
-    person = spawner.authenticator.person(auth_state)
+    if time.time() - auth_state["checked"] > JUST_NOW_SECONDS:
+        raise SpawnException(DOWN, reason="office down", status_code=503)
     spawner.cmd = list(profile.command)
     spawner.default_url = profile.default_url
     spawner.unix_socket = profile.unix_socket

@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 import stat
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from .base import LoginNeeded, OfficeDown
 MOST_BYTES = 8 << 20
 
 
-async def ask(method: str, url: str, *, seconds: float, **request: Any) -> bytes:
-    """The body of the answer 200. Raises LoginNeeded (401, 403) or OfficeDown (everything else).
+async def ask(
+    method: str, url: str, *, seconds: float, refusals: Collection[int] = (401, 403), **request: Any
+) -> bytes:
+    """The body of the answer 200 or 201. Raises LoginNeeded (`refusals`) or OfficeDown (everything else).
 
     Redirections are not followed: what is sent along is for this address alone.
     """
@@ -30,7 +33,7 @@ async def ask(method: str, url: str, *, seconds: float, **request: Any) -> bytes
             httpx.AsyncClient(timeout=seconds, trust_env=False, verify=_authorities()) as client,
             client.stream(method, url, **request) as answer,
         ):
-            if answer.status_code in {401, 403}:
+            if answer.status_code in refusals:
                 raise LoginNeeded(f"{host} answered {answer.status_code}")
             if answer.status_code not in {200, 201}:
                 raise OfficeDown(f"{host} answered {answer.status_code}")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from stp3_hub import settings as module
+from stp3_hub.admission import AccessRules
+from stp3_hub.models import Role
 from stp3_hub.settings import LONGEST_RUN_FOLDER, Settings
 
 HUB = Path(module.__file__).parent
@@ -17,11 +19,11 @@ HUB = Path(module.__file__).parent
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "hub.toml"
-    file.write_text('facility = "From the file"\nport = 8100\nscopes = ["openid"]\n')
+    file.write_text('facility = "From the file"\nport = 8100\n[office]\nkind = "oidc"\n')
     monkeypatch.setattr(module, "OPERATORS_FILE", file)
     monkeypatch.setenv("STP3_HUB_PORT", "8200")
     settings = Settings()
-    assert (settings.facility, settings.port, settings.scopes) == ("From the file", 8200, ("openid",))
+    assert (settings.facility, settings.port, settings.office) == ("From the file", 8200, {"kind": "oidc"})
     assert Settings(port=8300).port == 8300
 
 
@@ -31,6 +33,29 @@ def test_a_misspelt_key_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "OPERATORS_FILE", file)
     with pytest.raises(ValidationError, match="prot"):
         Settings()
+
+
+def test_another_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other.toml").write_text("port = 8300\n")
+    monkeypatch.setenv("STP3_HUB_SETTINGS", str(tmp_path / "other.toml"))
+    assert Settings().port == 8300
+
+
+@pytest.mark.parametrize(
+    ("named", "folder"),
+    [
+        ("/srv/data/online/A", "/srv/data/online/A"),
+        ("/srv/data", "/usual/A"),
+        ("/srv/database/A", "/usual/A"),
+        ("/srv/data/../../etc", "/usual/A"),
+        ("data/A", "/usual/A"),
+        ("", "/usual/A"),
+    ],
+)
+def test_a_folder_that_the_office_names_lies_where_it_may(named: str, folder: str) -> None:
+    settings = Settings(data_root="/usual/{visit}", data_base=Path("/srv/data"))
+    assert settings.visit_folder("A", named) == Path(folder)
+    assert Settings(data_root="/usual/{visit}").visit_folder("A", named) == Path("/usual/A")
 
 
 @pytest.mark.parametrize("key", [{"port": 0}, {"port": 70000}, {"kernels_per_user": 0}, {"data_root": "{var}/data"}])
@@ -45,7 +70,10 @@ def test_the_data_folder_has_its_short_name_too(tmp_path: Path, monkeypatch: pyt
 
 
 def test_settings_survive_the_way_through_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(var=tmp_path, facility='A "quoted" name', data=tmp_path, practice=True, threads=3, port=8123)
+    office = {"kind": "oidc", "scopes": ["openid"], "name": 'A "quoted" name'}
+    rules = AccessRules(days_after=3, roles={Role.ADMIN: ("it",)})
+    more = {"data": tmp_path, "practice": True, "threads": 3, "port": 8123}
+    settings = Settings(var=tmp_path, facility='A "quoted" name', office=office, access=rules, **more)
     for key, value in settings.environment().items():
         monkeypatch.setenv(key, value)
     assert Settings() == settings
