@@ -23,6 +23,7 @@ from a scan to a volume:
   stp3 run scan.h5 --recipe recipe.yaml -o volume                       all slices
   stp3 jobs                                                             how the work stands
   stp3 verify volume                                                    whether its files are what was written
+  stp3 convert volume other --format zarr                               the same in another format
 
 `stp3 COMMAND --help` explains each. SCAN is a file, or a folder that holds one scan.
 """

@@ -1,4 +1,4 @@
-"""Commands on volumes: verify."""
+"""Commands on what was written: verify, convert."""
 
 from __future__ import annotations
 
@@ -15,11 +15,63 @@ _VERIFY = """\
   stp3 verify volume           0: all is as it was written, 1: something is damaged or missing, 2: no finished volume
   stp3 verify volume --json    {"volume", "units", "bytes", "damaged": [{"path", "offset", "reason"}]}
 """
+_CONVERT = """\
+  stp3 convert scan.h5 scan.nxs --format nxtomo
+  stp3 convert volume volume_zarr --format zarr
+
+formats of scans: data-exchange, nxtomo, tdf (files), tiff (a folder)
+formats of volumes: tiff, hdf5, zarr (folders)
+
+Every number is kept. What else a format cannot hold is told.
+"""
 
 
 def add_commands(commands: Commands) -> None:
     verify = add_command(commands, "verify", _verify, "check that the files of a volume are what was written", _VERIFY)
     verify.add_argument("volume", metavar="VOLUME", type=Path, help="the folder of a finished volume")
+
+    convert = add_command(commands, "convert", _convert, "write a scan or a volume in another format", _CONVERT)
+    convert.add_argument("input", metavar="IN", type=Path, help="a scan, or the folder of a finished volume")
+    convert.add_argument("output", metavar="OUT", type=Path, help="the file or folder to make")
+    convert.add_argument("--format", required=True, metavar="FORMAT", help="one of those below")
+    convert.add_argument("--overwrite", action="store_true", help="replace OUT; only what STP3 made, if it is a folder")
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from stp3.volume import is_volume
+
+    with Progress("converted", sys.stderr) as progress:
+        convert = _convert_volume if is_volume(arguments.input) else _convert_scan
+        not_kept = convert(arguments, progress)
+    content = {
+        "input": str(arguments.input),
+        "output": str(arguments.output),
+        "format": arguments.format,
+        "not_kept": not_kept,
+    }
+    lost = [f"{arguments.format} has no room for {what}." for what in not_kept]
+    return show(arguments, content, [f"{arguments.output}: {arguments.format}", *lost])
+
+
+def _convert_volume(arguments: argparse.Namespace, progress: Progress) -> list[str]:
+    from stp3.convert import convert_volume
+    from stp3.volume import open_volume
+
+    convert_volume(
+        open_volume(arguments.input), arguments.output, arguments.format,
+        overwrite=arguments.overwrite, on_progress=progress.show,
+    )  # fmt: skip
+    return []
+
+
+def _convert_scan(arguments: argparse.Namespace, progress: Progress) -> list[str]:
+    from stp3.convert import convert_scan
+    from stp3.scan import open_scan
+
+    return convert_scan(
+        open_scan(arguments.input), arguments.output, arguments.format,
+        overwrite=arguments.overwrite, on_progress=progress.show,
+    )  # fmt: skip
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -130,6 +130,12 @@ def open_volume(folder: str | os.PathLike[str]) -> Volume:
     return Volume(root, find_writer(layout.format)(layout), content)
 
 
+def is_volume(folder: Path) -> bool:
+    """True when the folder holds a volume, finished or not."""
+    content = _described(folder)
+    return content is not None and "stp3_volume" in content
+
+
 def is_owner(folder: Path, owner: str) -> bool:
     """True when the volume in the folder was begun by this owner."""
     content = _described(folder)

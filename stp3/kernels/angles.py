@@ -34,3 +34,20 @@ def _gap_shares(gaps: NDArray[np.float64], starts: NDArray[np.float64]) -> NDArr
     step = float(np.median(gaps))
     gaps = np.where(gaps > max(_WEDGE_STEPS * step, _WEDGE_RAD), step, gaps)
     return (gaps + np.roll(gaps, 1)) / 2
+
+
+def exact_degrees(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The angles in degrees, the roundest that `np.deg2rad` turns into the very same bits again.
+
+    Those that were degrees once have such numbers. Of others, some do not: they come back a last bit off.
+    """
+    degrees = np.rad2deg(theta)
+    near = [np.round(degrees, places) for places in (6, 9, 12)] + [degrees]
+    for direction in (np.inf, -np.inf):
+        beside = degrees
+        for _ in range(3):
+            beside = np.nextafter(beside, direction)
+            near.append(beside)
+    for candidate in reversed(near):
+        degrees = np.where(np.deg2rad(candidate) == theta, candidate, degrees)
+    return degrees

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
 from stp3.readers.hdf5_reader import HDF5Reader
-from stp3.readers.quantities import ENERGY_KEV, LENGTH_MM, LENGTH_UM, TIME_S, Source, assumed_angles, tell_missing
+from stp3.readers.quantities import (
+    ENERGY_KEV,
+    LENGTH_MM,
+    LENGTH_UM,
+    TIME_S,
+    Source,
+    assumed_angles,
+    check_order,
+    radians,
+    tell_missing,
+)
 from stp3.readers.stacks import Rescaled, joined
 from stp3.scan import Frames, Scan, ScanIdentity
 
@@ -48,9 +58,9 @@ class TDF(HDF5Reader):
             source.tell("info", "The file holds transmissions, already divided by flats.")
         else:
             tell_missing(source, flats, darks)
+        theta, stated = _theta(source, projections.shape[0])
         return Scan(
-            path=file, format=self.name, identity=identity, projections=projections,
-            theta=assumed_angles(source, projections.shape[0], end=False), theta_stated=False,
+            path=file, format=self.name, identity=identity, projections=projections, theta=theta, theta_stated=stated,
             currents=source.currents(("/measurement/instrument/source/current",), projections.shape[0]),
             exposure_s=source.quantity("exposure", TIME_S, (f"{_DETECTOR}/exposure_time",)),
             flats=flats, darks=darks, flat_times=times,
@@ -59,6 +69,16 @@ class TDF(HDF5Reader):
             distance_mm=source.quantity("distance", LENGTH_MM, (f"{_DETECTOR}/distance",)),
             sample=source.text("/measurement/sample/name"), problems=tuple(source.problems),
         )  # fmt: skip
+
+
+def _theta(source: Source, angles: int) -> tuple[NDArray[np.float64], bool]:
+    """The angles, and whether the file states them: the beamline's own files never do, converted ones may."""
+    found = source.values("/exchange/theta")
+    if found is None or found[0].size != angles:
+        return assumed_angles(source, angles, end=False), False
+    theta = radians(source, *found)
+    check_order(source, theta)
+    return theta, True
 
 
 def holds_sinograms(source: Source) -> bool:
