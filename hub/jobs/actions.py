@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from fastapi import HTTPException
 
 from ..settings import server_path
 from .callers import Caller
@@ -20,6 +22,16 @@ SAID = 300
 
 class Refused(Exception):
     """It cannot be done; the text says why and what to do."""
+
+
+Action = Literal["cancel", "retry"]
+
+
+def act(service: Service, caller: Caller, job: Any, action: Action) -> str:
+    """What was set going, in words; raises Refused, and 403 where the job is not this caller's to act on."""
+    if not caller.may_act_on(job):
+        raise HTTPException(403, "You may stop and retry your own jobs; those of others is for local contacts.")
+    return cancel(service, caller, job) if action == "cancel" else retry(service, caller, job)
 
 
 def cancel(service: Service, caller: Caller, job: Any) -> str:

@@ -8,12 +8,12 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import PlainTextResponse
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
-from .actions import Refused, cancel, retry
-from .answers import Done, Event, Job, Me, Page, Scan, State, Volume, Word, all_of
+from .actions import Action, Refused, act
+from .answers import AuditLine, Done, Event, Job, Me, Page, Scan, State, Volume, Word, all_of
 from .callers import Caller, seen_jobs
 from .run_directory import log_end
-from .service import Asks, Here, Service, refusals
-from .tables import EventRow, JobRow, ScanRow, VolumeRow
+from .service import Administers, Asks, Here, Service, refusals
+from .tables import AuditRow, EventRow, JobRow, ScanRow, VolumeRow
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 Before = Annotated[str, Query(description="`next` of the page before", pattern=r"^(|-?\d{1,18}\.\d{1,18})$")]
@@ -72,13 +72,13 @@ def log(service: Here, caller: Asks, owner: Word, job: Word) -> str:
 @routes.post(PATH + "/cancel", status_code=202, responses=refusals(404, 409))
 def cancel_job(service: Here, caller: Asks, owner: Word, job: Word) -> Done:
     """Stop a job; its finished slices stay."""
-    return _act(service, caller, owner, job, cancel)
+    return _act(service, caller, owner, job, "cancel")
 
 
 @routes.post(PATH + "/retry", status_code=202, responses=refusals(404, 409))
 def retry_job(service: Here, caller: Asks, owner: Word, job: Word) -> Done:
     """Go on with a job that failed or was stopped; its finished slices are kept."""
-    return _act(service, caller, owner, job, retry)
+    return _act(service, caller, owner, job, "retry")
 
 
 @routes.get("/scans", responses=refusals())
@@ -100,12 +100,15 @@ def volumes(
     return _page(service, query, conditions, JobRow.created, JobRow.number, Volume, limit, before)
 
 
-def _act(service: Service, caller: Caller, owner: str, job: str, action: Any) -> Done:
-    found = service.job(caller, owner, job)
-    if not caller.may_act_on(found):
-        raise HTTPException(403, "You may stop and retry your own jobs; those of others is for local contacts.")
+@routes.get("/audit", responses=refusals())
+def audit(service: Here, caller: Administers, limit: Limit = 50, before: Before = "") -> Page[AuditLine]:
+    """Who did what through this service, the newest first."""
+    return _page(service, select(AuditRow.__table__), [], AuditRow.time, AuditRow.number, AuditLine, limit, before)
+
+
+def _act(service: Service, caller: Caller, owner: str, job: str, action: Action) -> Done:
     try:
-        return Done(said=action(service, caller, found))
+        return Done(said=act(service, caller, service.job(caller, owner, job), action))
     except Refused as refusal:
         raise HTTPException(409, str(refusal)) from None
 

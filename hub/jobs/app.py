@@ -14,10 +14,11 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..settings import Settings
-from . import api, pages, recipes, stream
+from . import api, pages, recipes, statistics, stream
 from .follower import ROUND_SECONDS
 from .login import HubLogin, LoginNeeded
 from .service import NOT_THERE, Here, Service
@@ -55,9 +56,9 @@ def create_app(settings: Settings, engine: Engine, login: HubLogin) -> FastAPI:
         openapi_url=f"{prefix}/openapi.json",
     )
     app.state.service = service
-    for router in (api.routes, recipes.routes, stream.routes):
+    for router in (api.routes, recipes.routes, stream.routes, statistics.routes):
         app.include_router(router, prefix=f"{prefix}/api")
-    for router in (pages.routes, health_routes):
+    for router in (pages.routes, statistics.metric_routes, health_routes):
         app.include_router(router, prefix=prefix)
     app.add_middleware(StrictHeaders)
     _add_refusals(app)
@@ -88,6 +89,13 @@ def _add_refusals(app: FastAPI) -> None:
             return service.login.begin(request.url.path)
         return JSONResponse({"detail": "Log in at the hub first."}, 401)
 
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, refusal: HTTPException) -> Response:
+        service: Service = request.app.state.service
+        if pages.is_page(request.url.path.removeprefix(service.prefix)):
+            return pages.refusal(service, refusal.status_code, str(refusal.detail))
+        return JSONResponse({"detail": refusal.detail}, refusal.status_code, refusal.headers)
+
     @app.exception_handler(RequestValidationError)
     async def off(request: Request, fault: RequestValidationError) -> Response:
         # what was sent is not sent back: not all of it is text or JSON
@@ -105,16 +113,18 @@ def _add_refusals(app: FastAPI) -> None:
 
 
 class StrictHeaders:
-    """Puts the same headers on every answer."""
+    """Puts the same headers on every answer, and counts it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with the headers."""
+        began = time.perf_counter()
 
         async def send_strict(message: Message) -> None:
             if message["type"] == "http.response.start":
+                scope["app"].state.service.requests.add(message["status"], time.perf_counter() - began)
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 

@@ -16,6 +16,7 @@ from .callers import Caller, caller_of, seen_jobs
 from .decisions import Decisions
 from .follower import Follower
 from .login import HubLogin
+from .requests_seen import RequestsSeen
 from .tables import JobRow
 
 NOT_THERE = "There is no such thing here, or it is not yours to see."
@@ -32,6 +33,8 @@ class Service:
         self.decisions = Decisions(settings, engine)
         self.follower = Follower(settings, engine, self._tell)
         self.streams: Counter[str] = Counter()  # open ones of each person
+        self.requests = RequestsSeen()
+        self.figures: dict[tuple[str, ...], tuple[float, list[Any]]] = {}  # statistics, kept for a moment
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
 

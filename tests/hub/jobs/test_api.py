@@ -32,6 +32,15 @@ WHO_MAY: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("GET", "/"): (403, 403, 302, 200),
     ("GET", "/rows"): (403, 403, 401, 200),
     ("GET", "/jobs.json"): (403, 403, 401, 200),
+    ("GET", "/statistics"): (403, 403, 302, 200),
+    ("GET", "/audit"): (403, 403, 302, 200),
+    ("GET", "/job/{owner}/{job}"): (200, 404, 302, 200),
+    ("GET", "/job/{owner}/{job}/{action}"): (200, 404, 302, 200),
+    ("POST", "/job/{owner}/{job}/{action}"): (409, 404, 401, 409),
+    ("GET", "/api/audit"): (403, 403, 401, 200),
+    ("GET", "/api/statistics"): (403, 403, 401, 200),
+    ("GET", "/api/statistics.csv"): (403, 403, 401, 200),
+    ("GET", "/metrics"): (403, 403, 401, 200),
     ("GET", "/oauth_callback"): (403, 403, 403, 403),
     ("GET", "/health"): (200, 200, 200, 200),
 }
@@ -80,7 +89,7 @@ def test_every_endpoint_for_everybody(api: Any, veras_job: str) -> None:
         found = []
         for who in ("vera", "victor", "", "ada"):
             recipe = keep(api, "vera", f"veras {method} {who}".strip())["id"] if "{recipe}" in path else ""
-            filled = path.format(owner="vera", job=veras_job, recipe=recipe)
+            filled = path.format(owner="vera", job=veras_job, action="cancel", recipe=recipe)
             code, text = status(api, who, method, path, filled)
             found.append(code)
             if who in {"victor", ""}:
@@ -91,7 +100,7 @@ def test_every_endpoint_for_everybody(api: Any, veras_job: str) -> None:
 def test_other_verbs_are_refused_everywhere(api: Any, veras_job: str) -> None:
     known = operations(api)
     for path in {path for _, path in known}:
-        filled = path.format(owner="vera", job=veras_job, recipe="0")
+        filled = path.format(owner="vera", job=veras_job, action="cancel", recipe="0")
         for verb in VERBS:
             if (verb, path) not in known:
                 assert api.call("ada", verb, filled).status_code == 405, (verb, path)
@@ -103,8 +112,8 @@ def test_anothers_answers_as_what_never_was(api: Any, veras_job: str) -> None:
         if "{" not in path:
             continue
         body = {"json": {"name": "x", "content": {}}} if method == "PUT" else {}
-        of_vera = path.format(owner="vera", job=veras_job, recipe=recipe)
-        never = path.format(owner="nobody", job="never", recipe="0123456789abcdef")
+        of_vera = path.format(owner="vera", job=veras_job, action="cancel", recipe=recipe)
+        never = path.format(owner="nobody", job="never", action="cancel", recipe="0123456789abcdef")
         there, nowhere = (api.call("victor", method, filled, **body) for filled in (of_vera, never))
         assert (there.status_code, there.content) == (nowhere.status_code, nowhere.content), (method, path)
         assert there.headers.keys() == nowhere.headers.keys()
