@@ -32,8 +32,8 @@ def chart(title: str, bars: Sequence[Bar], words: Callable[[float], str], upper:
         parts.append(_bar(bar, LEFT + place * step, step, top, words, upper))
         if place % every == 0:
             x = LEFT + (place + 0.5) * step
-            parts.append(Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-                x, HEIGHT - 7, "start" if place == 0 else "middle", bar.label
+            parts.append(Markup('<text class="axis" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+                x, HEIGHT - 7, bar.label
             ))  # fmt: skip
     head = Markup('<svg class="stp3-chart" viewBox="0 0 {} {}" role="img" aria-label="{}">')
     return head.format(WIDTH, HEIGHT, title) + Markup("").join(parts) + Markup("</svg>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -162,21 +163,32 @@ def _job_page(service: Service, caller: Caller, job: Any, refused: str = "") -> 
 
 
 def _charts(weeks: list[Figures]) -> list[tuple[str, Any]]:
-    def bars(name: str, upper: str = "") -> list[Bar]:
-        return [Bar(row.week, getattr(row, name) or 0, getattr(row, upper) if upper else None) for row in weeks]
+    longest = max((row.p95_seconds or 0 for row in weeks), default=0)
+    unit, seconds = next((unit, each) for unit, each in (("h", 3600), ("min", 60), ("s", 1)) if longest >= 2 * each - 2)
 
-    count = "{:.15g}".format
+    def bars(name: str, upper: str = "", scale: float = 1) -> list[Bar]:
+        high = [(getattr(row, upper) or 0) / scale if upper else None for row in weeks]
+        pairs = zip(weeks, high, strict=True)
+        return [Bar(_day(row.week), (getattr(row, name) or 0) / scale, top) for row, top in pairs]
+
+    def count(value: float) -> str:
+        return f"{value:,.10g}"
+
+    def time(value: float) -> str:
+        return f"{value:.3g} {unit}"
+
+    times = bars("median_seconds", "p95_seconds", seconds)
     return [
         ("Scans processed", chart("Scans processed, by week", bars("scans"), count)),
         ("Written", chart("Bytes written, by week", bars("bytes_out"), size)),
-        (
-            "Time of a job: median, and 95 % (line)",
-            chart(
-                "Time of a job, by week", bars("median_seconds", "p95_seconds"), lambda s: duration(s) or "–", "95 %"
-            ),
-        ),
+        ("Time of a job: median, and 95 % (line)", chart("Time of a job, by week", times, time, "95 %")),
         ("Users", chart("Users, by week", bars("users"), count)),
     ]
+
+
+def _day(week: str) -> str:
+    """The Monday as ``16 Nov``."""
+    return f"{date.fromisoformat(week):%-d %b}"
 
 
 def _render(service: Service, template: str, caller: Caller | None, **content: Any) -> str:
