@@ -28,7 +28,8 @@ from tests.test_end_to_end import CHROMIUM, FLAGS, Visitor, open_workbench
 WATCH = """() => {
   const viewer = document.querySelector('.stp3-viewer');
   window.seen = []; window.keys = []; window.tasks = [];
-  const note = () => seen.push([performance.now(), +viewer.dataset.frame, viewer.dataset.state, +viewer.dataset.binning]);
+  const { dataset } = viewer;
+  const note = () => seen.push([performance.now(), +dataset.frame, dataset.state, +dataset.binning]);
   new MutationObserver(note)
     .observe(viewer, { attributes: true, attributeFilter: ['data-frame', 'data-state'] });
   document.addEventListener('keydown', () => keys.push(performance.now()), true);
