@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,7 @@ _PIXEL_SIZES = (
     "/measurement/instrument/detection_system/objective/resolution",
 )  # fmt: skip
 _DISTANCES = (f"{_DETECTOR}/distance", "/measurement/instrument/detector_motor_stack/setup/z")
-
-
+_FLATS, _DARKS = ("data_white", "white_data"), ("data_dark", "dark_data")  # the second ones in files of before 2012
 _CURRENTS = ("/measurement/instrument/source/current", "/measurement/instrument/source/beam_current")
 
 
@@ -51,6 +51,7 @@ class DataExchange(HDF5Reader):
 
     def read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
         """The scan, read lazily. Raises ScanFault."""
+        _check_axes(source)
         projections = source.frames(_DATA)
         if projections is None:
             raise ScanFault(f"{file} holds no projections: {_DATA} is empty.")
@@ -67,6 +68,14 @@ class DataExchange(HDF5Reader):
             distance_mm=source.quantity("distance", LENGTH_MM, _DISTANCES),
             sample=source.text("/measurement/sample/name"), problems=tuple(source.problems),
         )  # fmt: skip
+
+
+def _check_axes(source: Source) -> None:
+    """Raises ScanFault for an order of the axes that would be read as something else."""
+    axes = source.attribute(_DATA, "axes")
+    names = [name for name in re.split(r"[^a-z]+", axes.lower()) if name]
+    if sorted(names) == ["theta", "x", "y"] and names != ["theta", "y", "x"]:
+        raise ScanFault(f"{_DATA} has the axes {axes}; theta:y:x is read. Let a layout say what they are, or reorder.")
 
 
 def _stated(source: Source) -> tuple[NDArray[Any], str] | None:
@@ -108,7 +117,10 @@ def _references(source: Source, projections: H5Frames) -> tuple[H5Frames | None,
         )
         return None, None
     size = (projections.shape[1], projections.shape[2])
-    flats, darks = (source.frames(f"/exchange/{name}", size) for name in ("data_white", "data_dark"))
+    flats, darks = (
+        next((found for name in names if (found := source.frames(f"/exchange/{name}", size))), None)
+        for names in (_FLATS, _DARKS)
+    )
     tell_missing(source, flats, darks)
     return flats, darks
 

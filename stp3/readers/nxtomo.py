@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from stp3.readers.quantities import (
 )
 from stp3.scan import Scan, ScanIdentity
 
-_PROJECTION, _FLAT, _DARK, _INVALID = 0, 1, 2, 3
+_PROJECTION, _FLAT, _DARK, _INVALID, _ALIGNMENT = 0, 1, 2, 3, -1
 _KEYS = ("image_key", "image_key_control")
 
 
@@ -36,16 +37,19 @@ class NXtomo(HDF5Reader):
 
     def lacks(self, source: Source) -> str | None:
         """What the file lacks to be NXtomo, in words; None when it is."""
-        return None if _find_detector(source) else "It has no entry whose detector has data and an image_key."
+        return None if next(_entries(source), None) else "It has no entry whose detector has data and an image_key."
 
     def read(self, source: Source, file: Path, identity: ScanIdentity) -> Scan:
         """The scan, read lazily. Raises ScanFault."""
-        if (found := _find_detector(source)) is None:
+        entries = _entries(source)
+        if (found := next(entries, None)) is None:
             raise ScanFault(f"{file} has no entry whose detector has data and an image_key.")
-        entry, detector = found
-        stack = source.frames(f"{detector}/data")
+        entry, detector, name = found
+        if others := [other for other, *_ in entries if not other.startswith(f"{entry}/")]:
+            source.tell("amber", f"The file holds {len(others) + 1} scans: {entry} is opened, not {', '.join(others)}.")
+        stack = source.frames(name)
         if stack is None:
-            raise ScanFault(f"{file} holds no frames: {detector}/data is empty.")
+            raise ScanFault(f"{file} holds no frames: {name} is empty.")
         keys = _keys(source, detector, stack.shape[0])
         flats, darks = (_pick(stack, keys, key) for key in (_FLAT, _DARK))
         tell_missing(source, flats, darks)
@@ -58,11 +62,19 @@ class NXtomo(HDF5Reader):
             currents=None if currents is None else currents[projections.numbers],
             flat_currents=None if currents is None or flats is None else currents[flats.numbers],
             exposure_s=source.quantity("exposure", TIME_S, (f"{detector}/count_time", f"{detector}/exposure_time")),
-            pixel_size_um=source.quantity("pixel size", LENGTH_UM, (f"{detector}/x_pixel_size",)),
+            pixel_size_um=source.quantity("pixel size", LENGTH_UM, _pixel_sizes(entry, detector)),
             energy_kev=source.quantity("energy", ENERGY_KEV, _energies(entry)),
             distance_mm=source.quantity("distance", LENGTH_MM, (f"{detector}/distance",)),
             sample=source.text(f"{entry}/sample/name", f"{entry}/title"), problems=tuple(source.problems),
         )  # fmt: skip
+
+
+def _pixel_sizes(entry: str, detector: str) -> tuple[str, ...]:
+    """Those of the sample, as magnified, come before the detector's own."""
+    return (
+        f"{entry}/sample/x_pixel_size", f"{detector}/x_sample_pixel_size", f"{detector}/x_pixel_size",
+        f"{detector}/pixel_size",
+    )  # fmt: skip
 
 
 def _energies(entry: str) -> tuple[str, ...]:
@@ -72,21 +84,35 @@ def _energies(entry: str) -> tuple[str, ...]:
     )
 
 
-def _find_detector(source: Source) -> tuple[str, str] | None:
-    """The first entry, at the root or one group down, and its detector: (/entry, /entry/instrument/detector)."""
+def _entries(source: Source) -> Iterator[tuple[str, str, str]]:
+    """Each entry with frames, at the root or one group down, its detector and its stack; see `_parts`."""
     tops = [f"/{name}" for name in source.members("/")]
     for entry in (*tops, *(f"{top}/{name}" for top in tops for name in source.members(top))):
-        detectors = sorted(source.members(f"{entry}/instrument"), key=lambda name: name != "detector")
-        for place in (*(f"{entry}/instrument/{detector}" for detector in detectors), f"{entry}/data"):
-            if any(source.locate(f"{place}/{key}") for key in _KEYS) and source.locate(f"{place}/data"):
-                return entry, place
+        if found := _parts(source, entry):
+            yield entry, *found
+
+
+def _parts(source: Source, entry: str) -> tuple[str, str] | None:
+    """Where the entry has its image_key, and its stack: in the detector, or one of them in the group of plots."""
+    detectors = sorted(source.members(f"{entry}/instrument"), key=lambda name: name != "detector")
+    places = (*(f"{entry}/instrument/{detector}" for detector in detectors), f"{entry}/data")
+    for place in places:
+        if any(source.locate(f"{place}/{key}") for key in _KEYS):
+            for other in (place, *places):
+                if source.locate(f"{other}/data"):
+                    return place, f"{other}/data"
     return None
 
 
 def _keys(source: Source, detector: str, frames: int) -> NDArray[np.int64]:
-    """What each frame is. Raises ScanFault when there are fewer keys than frames."""
-    found = next(found for key in _KEYS if (found := source.values(f"{detector}/{key}")) is not None)
-    keys = np.asarray(found[0], np.int64).ravel()
+    """What each frame is. Raises ScanFault when there are fewer keys than frames.
+
+    Pictures taken to align the sample count as projections in image_key and as -1 in image_key_control: they are none.
+    """
+    found = [np.asarray(got[0], np.int64).ravel() for key in _KEYS if (got := source.values(f"{detector}/{key}"))]
+    keys = found[0]
+    if len(found) == 2 and len(found[1]) == len(keys):
+        keys = np.where(found[1] == _ALIGNMENT, _INVALID, keys)
     if len(keys) < frames:
         raise ScanFault(f"the image_key tells what {len(keys)} frames are, the stack has {frames}.")
     if len(keys) > frames:
@@ -108,7 +134,8 @@ def _pick(stack: H5Frames, keys: NDArray[np.int64], key: int) -> H5Frames | None
 
 def _stated(source: Source, entry: str) -> tuple[NDArray[Any], str] | None:
     """The angles that stand in the file and their unit."""
-    names = (f"{entry}/sample/rotation_angle", f"{entry}/data/rotation_angle")
+    groups = ("sample", "data", "sample/transformations")
+    names = [f"{entry}/{group}/rotation_angle" for group in groups]
     return next((found for name in names if (found := source.values(name)) is not None and found[0].size), None)
 
 

@@ -169,6 +169,22 @@ def test_sinograms_stored_one_after_the_other_are_not_taken_for_projections(path
     assert "Tomo Data Format" in (DataExchange().misfit(path) or "")
 
 
+def test_the_names_of_references_in_early_files_are_known(path: Path) -> None:
+    early = {"white_data": np.full((2, 2, 4), 900, np.uint16), "dark_data": np.full((3, 2, 4), 9, np.uint16)}
+    scan = scan_with(path, data_white=None, data_dark=None, **early)
+    assert scan.flats is not None
+    assert scan.darks is not None
+    assert (scan.flats.read()[0, 0, 0], scan.darks.read()[0, 0, 0]) == (900, 9)
+
+
+@pytest.mark.parametrize("axes", ["x:y:theta", "theta:x:y"])
+def test_another_order_of_axes_is_refused(path: Path, axes: str) -> None:
+    scan_with(path)
+    with pytest.raises(ScanFault, match=f"has the axes {axes}; theta:y:x is read"):
+        change(path, "exchange/data", None, axes=axes)
+    change(path, "exchange/data", None, axes="theta:y:x")
+
+
 def test_something_flat_is_no_stack(path: Path) -> None:
     with pytest.raises(ScanFault, match="3 dimensions"):
         scan_with(path, data=np.ones((6, 4)))

@@ -171,3 +171,54 @@ def test_a_volume_is_no_scan(path: Path) -> None:
         file["entry/definition"] = "NXtomoproc"
         file["entry/data/data"] = np.zeros((3, 4, 4), np.float32)
     assert "image_key" in (NXtomo().misfit(path) or "")
+
+
+def test_pictures_to_align_the_sample_are_no_projections(path: Path) -> None:
+    control = np.where(np.arange(9) == 7, -1, KEYS)
+    write(path, **{"instrument/detector/image_key_control": control})
+    scan = NXtomo().open(path)
+    assert frames_of(scan) == [2, 4, 6]
+    np.testing.assert_allclose(np.rad2deg(scan.theta), [0, 45, 90])
+
+
+def test_the_stack_may_stand_in_the_group_of_plots_alone(path: Path) -> None:
+    frames = np.arange(9, dtype=np.uint16)[:, None, None] * np.ones((2, 4), np.uint16)
+    write(path, **{"instrument/detector/data": None, "data/data": frames})
+    assert frames_of(NXtomo().open(path)) == [2, 4, 6, 7]
+
+
+def test_of_several_scans_in_a_file_the_first_is_opened_and_told(path: Path) -> None:
+    write(path, "entry0000")
+    write(path, "entry0001")
+    scan = NXtomo().open(path)
+    assert "2 scans: /entry0000 is opened, not /entry0001" in words(scan, "amber")
+
+
+def test_the_pixel_size_at_the_sample_comes_before_the_detectors(path: Path) -> None:
+    write(path, **{"instrument/detector/x_pixel_size": 6.5e-6, "sample/x_pixel_size": 0.65e-6})
+    with h5py.File(path, "a") as file:
+        for name in ("instrument/detector", "sample"):
+            file[f"entry/{name}/x_pixel_size"].attrs["units"] = "m"
+    assert NXtomo().open(path).pixel_size_um == pytest.approx(0.65)
+
+
+def test_links_are_followed_within_the_visit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processed files of a visit refer to its raw ones, in another folder."""
+    visit = tmp_path / "visit"
+    for name in ("raw", "processing"):
+        (visit / name).mkdir(parents=True)
+    frames = np.arange(9, dtype=np.uint16)[:, None, None] * np.ones((2, 4), np.uint16)
+    path = visit / "processing" / "scan.nxs"
+    for file in (visit / "raw" / "frames.h5", tmp_path / "secret.h5"):
+        with h5py.File(file, "w") as raw:
+            raw["frames"] = frames
+    write(path, **{"instrument/detector/data": h5py.ExternalLink("../raw/frames.h5", "/frames")})
+    with pytest.raises(ScanFault, match="outside its folder"):
+        NXtomo().open(path)
+    monkeypatch.setenv("STP3_DATA", str(visit))
+    assert frames_of(NXtomo().open(path)) == [2, 4, 6, 7]
+    with h5py.File(path, "a") as scan:
+        del scan["entry/instrument/detector/data"]
+        scan["entry/instrument/detector/data"] = h5py.ExternalLink("../../secret.h5", "/frames")
+    with pytest.raises(ScanFault, match="outside its folder"):
+        NXtomo().open(path)
