@@ -1,4 +1,4 @@
-"""The scans of a visit, as files in its folder; nothing outside that folder is ever opened."""
+"""The scans of a visit, as files and folders of frames in its folder; nothing outside that folder is ever opened."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from pathlib import Path
 
 from stp3.config import DataRoot
 from stp3.errors import UsageFault
+from stp3.readers.naming import kind_of
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx5")
+FRAME_SUFFIXES = (".tif", ".tiff", ".edf", ".his")
+_FEWEST_FRAMES = 2
+_VOLUME = "volume.json"  # stands in or above the slices of a reconstructed volume
 _DEEPEST = 4
 _MOST = 500
 
 
 @dataclass(frozen=True)
 class ScanFile:
-    """A file that may be a scan; `name` is its path below the visit's folder."""
+    """A file, or a folder of frames, that may be a scan; `name` is its path below the visit's folder."""
 
     root: DataRoot
     name: str
@@ -34,31 +38,33 @@ class ScanFile:
 
 
 def inside(root: DataRoot, path: Path) -> Path:
-    """The real path, when it lies in the visit's folder and is a plain file. Raises UsageFault."""
+    """The real path, when it lies in the visit's folder and is a plain file or a folder. Raises UsageFault."""
     real, folder = path.resolve(), root.folder.resolve()
     if not real.is_relative_to(folder):
         raise UsageFault(f"{path.name} lies outside the folder of {root.title or root.id}. Choose a scan of the list.")
-    if not real.is_file():
+    if not (real.is_file() or real.is_dir()):
         raise UsageFault(f"{path.name} is gone, or is no plain file. Refresh the list.")
     return real
 
 
 def list_scans(root: DataRoot) -> list[ScanFile]:
-    """The files that may be scans, newest first; at most 500, four folders deep. Raises UsageFault."""
+    """Files and folders of frames that may be scans, newest first; at most 500, four folders deep. Raises UsageFault."""
     if not root.folder.is_dir():
         raise UsageFault(
             f"The folder of {root.title or root.id} cannot be opened. Tell the beamline's staff: {root.folder}."
         )
-    found = []
-    for entry in _walk(root.folder):
-        if file := _scan_file(root, entry):
-            found.append(file)
+    found: list[ScanFile] = []
+    for folder, entries in _walk(root.folder):
+        files = [file for entry in entries if (file := _scan_file(root, entry))]
+        found += [scan for scan in (*files, _scan_folder(root, folder, entries)) if scan]
         if len(found) >= _MOST:
             break
+    found = list({file.name: file for file in found}.values())[:_MOST]
     return sorted(found, key=lambda file: file.modified, reverse=True)
 
 
-def _walk(top: Path) -> Iterator[os.DirEntry[str]]:
+def _walk(top: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Each folder with the files in it."""
     folders = deque([(str(top), 0)])
     while folders:
         folder, depth = folders.popleft()
@@ -66,13 +72,24 @@ def _walk(top: Path) -> Iterator[os.DirEntry[str]]:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError:
             continue
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if not entry.is_dir(follow_symlinks=False):
-                yield entry
-            elif depth < _DEEPEST:
-                folders.append((entry.path, depth + 1))
+        seen = [entry for entry in entries if not entry.name.startswith(".")]
+        yield Path(folder), [entry for entry in seen if not entry.is_dir(follow_symlinks=False)]
+        if depth < _DEEPEST:
+            folders.extend((entry.path, depth + 1) for entry in seen if entry.is_dir(follow_symlinks=False))
+
+
+def _scan_folder(root: DataRoot, folder: Path, entries: list[os.DirEntry[str]]) -> ScanFile | None:
+    """The folder when it holds frames as files, or the one above when its name says that these are of one kind."""
+    frames = [entry for entry in entries if entry.name.lower().endswith(FRAME_SUFFIXES)]
+    if len(frames) < _FEWEST_FRAMES or any((place / _VOLUME).exists() for place in (folder, folder.parent)):
+        return None
+    if kind_of(folder.name) and folder != root.folder:
+        folder = folder.parent
+    try:
+        size, modified = len(frames) * frames[0].stat().st_size, folder.stat().st_mtime
+    except OSError:
+        return None
+    return ScanFile(root, os.path.relpath(folder, root.folder), size, datetime.fromtimestamp(modified))
 
 
 def _scan_file(root: DataRoot, entry: os.DirEntry[str]) -> ScanFile | None:

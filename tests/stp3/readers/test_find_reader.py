@@ -20,7 +20,8 @@ def test_the_built_in_readers_are_registered() -> None:
 def test_a_file_of_no_format_is_told_what_each_reader_missed(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["measurement"] = 1.0
-    with pytest.raises(ScanFault, match=r"data-exchange: It has no /exchange/data; .*nxtomo: It has no entry.*tdf: It has neither"):
+    missed = r"data-exchange: It has no /exchange/data; .*nxtomo: It has no entry.*tdf: It has neither"
+    with pytest.raises(ScanFault, match=missed):
         find_reader(tmp_path / "other.h5")
 
 

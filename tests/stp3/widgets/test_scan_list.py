@@ -79,3 +79,23 @@ def test_a_scan_replaced_by_a_link_after_listing_is_refused(root, tmp_path):
 def test_a_missing_folder_is_told_in_words(tmp_path):
     with pytest.raises(UsageFault, match="The folder of v9 cannot be opened"):
         list_scans(DataRoot("v9", "", tmp_path / "nowhere"))
+
+
+def test_folders_of_frames_are_scans(root):
+    for name in ("tooth/tooth_0000.tif", "tooth/tooth_0001.tif", "esrf/a0.edf", "esrf/a1.edf", "one/picture.tif"):
+        write(root.folder / name)
+    for kind in ("projections", "flats"):
+        for number in range(2):
+            write(root.folder / "bone" / kind / f"{number}.tiff")
+    listed = list_scans(root)
+    assert sorted(file.name for file in listed) == ["bone", "esrf", "tooth"]
+    assert {file.bytes for file in listed} == {20}
+    assert next(file for file in listed if file.name == "esrf").path == root.folder / "esrf"
+
+
+def test_volumes_are_no_scans(root):
+    for number in range(3):
+        write(root.folder / "volume" / f"slice_{number}.tif")
+        write(root.folder / "volume" / "slices" / f"{number}.tif")
+    write(root.folder / "volume" / "volume.json")
+    assert list_scans(root) == []
