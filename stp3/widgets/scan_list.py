@@ -48,7 +48,7 @@ def inside(root: DataRoot, path: Path) -> Path:
 
 
 def list_scans(root: DataRoot) -> list[ScanFile]:
-    """Files and folders of frames that may be scans, newest first; at most 500, four folders deep. Raises UsageFault."""
+    """Files and folders that may be scans, newest first; at most 500, four folders deep. Raises UsageFault."""
     if not root.folder.is_dir():
         raise UsageFault(
             f"The folder of {root.title or root.id} cannot be opened. Tell the beamline's staff: {root.folder}."
