@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stp3.preview import Preview
 from stp3.recipe import Recipe
 from stp3.rings import lost_detail, stripe_score
-from stp3.stripe_methods import removes_stripes, with_stripe_steps
+from stp3.stripe_methods import makes_half_rings, removes_stripes, with_stripe_steps
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,11 @@ def ring_effect(preview: Preview, recipe: Recipe, row: int, on_step: Callable[[s
     is too small to have rings, and what a preview raises.
     """
     before = preview.slice(with_stripe_steps(recipe, ()), row, on_step=on_step)
-    raw = stripe_score(before, preview.threads)
+    half_turn = makes_half_rings(preview.scan)
+    raw = stripe_score(before, preview.threads, half_turn=half_turn)
     if not any(removes_stripes(use) for use in recipe.running):
         return RingEffect(raw.share)
     after = preview.slice(recipe, row, on_step=on_step)
-    rings = stripe_score(after, preview.threads).rings
+    rings = stripe_score(after, preview.threads, half_turn=half_turn).rings
     lost = lost_detail(before, after).detail
     return RingEffect(raw.share, rings / raw.rings if raw.rings else 1.0, max(1 - lost, 0.0))

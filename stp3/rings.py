@@ -11,7 +11,7 @@ from stp3.errors import UsageFault
 
 _LEAST_SIDE = 32
 _INNERMOST = 20  # pixels: nearer to the axis an eighth of a turn is as short as a grain of the sample
-_DISTURBING = 4.0  # rings are seen where noise of this many times their strength is not
+_DISTURBING = 4.0  # rings, left or made, are seen where noise of this many times their strength is not
 _SHADES = 0.25  # a wide shade is little seen, and wide rings go as one
 
 Image = NDArray[np.floating]
@@ -46,17 +46,20 @@ class Loss:
     ringlike: float
 
 
-def stripe_score(image: Image, threads: int = 1) -> StripeScore:
+def stripe_score(image: Image, threads: int = 1, *, half_turn: bool = False) -> StripeScore:
     """How strong the rings are in a slice (y, x) centred on the rotation axis. Raises UsageFault.
 
     The polar image is freed of what is wide along the radius, steps included; its medians over each half of each
     eighth of a turn are multiplied: rings, alike in both halves, remain, noise and the sample's detail average out.
+    In a slice of a `half_turn` each stripe makes half a ring: only what is alike in the eighths of one half, and not
+    there across, is taken for a ring. The wall of a capillary hardly is.
     """
     from stp3.kernels import polar
 
     around = polar.to_polar(_checked(image))
-    even, odd = polar.ring_medians(polar.sharp_along_radius(around, threads=threads))
-    energy = max(_mean(even * odd, _innermost(around)), 0.0)
+    energy_of = polar.half_ring_energy if half_turn else polar.ring_energy
+    energies = energy_of(polar.sharp_along_radius(around, threads=threads))
+    energy = max(_mean(energies[:, None], _innermost(around)), 0.0)
     return StripeScore(float(np.sqrt(energy)), float(np.sqrt(_power(around - polar.slow_along_turn(around)))))
 
 
@@ -83,11 +86,11 @@ def lost_detail(before: Image, after: Image) -> Loss:
 def disturbance(after: StripeScore, before: StripeScore, loss: Loss) -> float:
     """One number to rank removals by: rings that are left, as strong as they are seen, and all that was lost.
 
-    Of what changed as rings do, more than the rings that went is a loss.
+    Of what changed as rings do, more than the rings that went is a wall of the sample that is gone, or a new ring.
     """
-    rings = _share((_DISTURBING * after.rings) ** 2, before.detail**2)
+    left = _share(after.rings**2, before.detail**2)
     gone = _share(before.rings**2 - after.rings**2, before.detail**2)
-    return rings + loss.detail + _SHADES * loss.shades + max(loss.ringlike - gone, 0.0)
+    return _DISTURBING**2 * (left + max(loss.ringlike - gone, 0.0)) + loss.detail + _SHADES * loss.shades
 
 
 def _innermost(around: NDArray[np.float32]) -> int:
@@ -102,7 +105,7 @@ def _power(values: NDArray[np.float32]) -> float:
     return _mean(values * values)
 
 
-def _mean(values: NDArray[np.float32], first: int = 0) -> float:
+def _mean(values: NDArray[np.floating], first: int = 0) -> float:
     """The mean over the disk from radius `first`: pixels at large radii are many."""
     means = values.mean(axis=1, dtype=np.float64)[first:]
     return float(np.average(means, weights=np.arange(len(means)) + first + 0.125))

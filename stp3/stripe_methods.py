@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from math import log2
 from typing import Any
 
@@ -18,6 +19,7 @@ from stp3.rings import Loss, StripeScore, disturbance, lost_detail, stripe_score
 from stp3.scan import Scan
 from stp3.steps import find_step, step_names
 
+_WHOLE_TURN = 1.9 * np.pi
 Slices = tuple[NDArray[np.float32], ...]
 
 
@@ -72,13 +74,14 @@ def suggest_stripe_method(
         raise UsageFault("name at least one detector row to try the methods on.")
     preview = Preview(scan, threads=threads)
     before, _ = _tried(preview, with_stripe_steps(recipe, ()), chosen)
-    scores = [stripe_score(image, threads) for image in before]
-    trials = [_judged((), scores, before, before, 0.0)]
+    meter = partial(stripe_score, threads=threads, half_turn=makes_half_rings(scan))
+    scores = [meter(image) for image in before]
+    trials = [_judged((), meter, scores, before, before, 0.0)]
     for uses in _candidates(scan.columns, recipe):
         if on_trial:
             on_trial(" + ".join(use.step.title for use in uses))
         after, seconds = _tried(preview, with_stripe_steps(recipe, uses), chosen)
-        trials.append(_judged(uses, scores, before, after, seconds))
+        trials.append(_judged(uses, meter, scores, before, after, seconds))
     ranked = tuple(sorted(trials, key=lambda trial: trial.disturbance))
     return StripeReport(chosen, _mean([score.share for score in scores]), ranked)
 
@@ -97,6 +100,11 @@ def removes_stripes(use: StepUse) -> bool:
     return use.name.startswith("stripes_")
 
 
+def makes_half_rings(scan: Scan) -> bool:
+    """Whether a stripe of the scan goes half around its slices: after a whole turn it goes all around."""
+    return float(np.ptp(scan.theta)) < _WHOLE_TURN
+
+
 def _two_rows(scan: Scan) -> tuple[int, ...]:
     return tuple(sorted({scan.rows // 3, 2 * scan.rows // 3}))
 
@@ -108,9 +116,14 @@ def _tried(preview: Preview, recipe: Recipe, rows: Sequence[int]) -> tuple[Slice
 
 
 def _judged(
-    uses: tuple[StepUse, ...], scores: Sequence[StripeScore], before: Slices, after: Slices, seconds: float
+    uses: tuple[StepUse, ...],
+    meter: Callable[[NDArray[np.float32]], StripeScore],
+    scores: Sequence[StripeScore],
+    before: Slices,
+    after: Slices,
+    seconds: float,
 ) -> StripeTrial:
-    found = [stripe_score(image) for image in after]
+    found = [meter(image) for image in after]
     losses = [lost_detail(old, new) for old, new in zip(before, after, strict=True)]
     ranks = [disturbance(*three) for three in zip(found, scores, losses, strict=True)]
     rings = sum(score.rings for score in scores)

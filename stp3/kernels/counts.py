@@ -53,6 +53,11 @@ class Beam:
         later = np.clip((moments - times[after - 1]) / (times[after] - times[after - 1]), 0, 1)
         return cls(dark, flats, (after - 1).astype(np.int32), later.astype(np.float32))
 
+    @classmethod
+    def jumping(cls, dark: Floats, first: Floats, second: Floats, jumped: NDArray[np.bool_]) -> Beam:
+        """The second flat for the projections that `jumped` marks, the first for the others."""
+        return cls(dark, np.stack([first, second]), np.zeros(len(jumped), np.int32), jumped.astype(np.float32))
+
     def part(self, columns: slice) -> Beam:
         """The same for some of the columns."""
         return Beam(self.dark[:, columns], self.flats[:, :, columns], self.earlier, self.later)

@@ -57,14 +57,25 @@ def sharp_along_radius(polar: Polar, steps: int = 1, threads: int = 1) -> Polar:
     return polar - median_along_columns(polar, min(window, len(polar) - 1 + len(polar) % 2), threads)
 
 
-def ring_medians(sharp: Polar) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What all directions of a sector have in common, twice, from directions apart: (radii, SECTORS) each.
+def ring_energy(sharp: Polar) -> NDArray[np.float64]:
+    """The mean square at each radius of what all directions of a sector have in common.
 
-    The two agree about rings, which are as long as a sector, and about nothing else.
+    Measured twice, in directions apart: both agree about rings, which are as long as a sector, and about nothing else.
     """
     blocks = sharp.reshape(len(sharp), SECTORS, _BLOCKS, -1)
     even, odd = (_medians(blocks[:, :, first::2].reshape(len(sharp), SECTORS, -1)) for first in (0, 1))
-    return even, odd
+    return np.asarray((even * odd).mean(axis=1, dtype=np.float64))
+
+
+def half_ring_energy(sharp: Polar) -> NDArray[np.float64]:
+    """The mean square at each radius of what the sectors of one half have in common, and those across have not.
+
+    Medians of sectors are multiplied in pairs. The rim of a sample that does not lie exactly around the axis is at
+    another radius in each; pairs are left out in whose sectors it may be at one radius again.
+    """
+    medians = _medians(sharp.reshape(len(sharp), SECTORS, -1)).astype(np.float64)
+    first, second, third, last = ((medians[:, : SECTORS // 2] - medians[:, SECTORS // 2 :]) / np.sqrt(2)).T
+    return np.asarray((first + last) * (second + third) / 4)
 
 
 def _medians(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from stp3.kernels.counts import Beam, air_levels
-from stp3.steps.base import Slab, Step, StepParameters, parameter
+from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 from stp3.steps.one_pass import correct_slab, joined
 
 Frame = NDArray[np.float32]
+_SAME_ANGLE = 1e-6  # degrees
 _APART = 1.5  # flats further apart than this, in projections, belong to different groups
 
 
@@ -27,12 +29,21 @@ class FlatField(Step):
     takes_counts = True
 
     class Parameters(StepParameters):
-        flats: Literal["interpolate", "all", "before", "after"] = parameter(
+        flats: Literal["interpolate", "all", "before", "after", "halves"] = parameter(
             "interpolate",
             "Which open-beam frames to divide by. Interpolate follows a beam that changes during the scan: each "
             "projection gets the flat of its moment, between those taken before, during and after. All uses one "
-            "mean of everything. Where a scan has flats at one time only, those are used.",
+            "mean of everything. Halves suits a beam that jumped once: those before the scan up to the split angle, "
+            "those after it from there on. Where a scan has flats at one time only, those are used.",
             title="Flats",
+        )
+        split: Annotated[float, Field(ge=0.0)] | Literal["auto"] = parameter(
+            AUTO,
+            "With halves: how far the sample has turned, from the first projection on, when the flats taken after the "
+            "scan take over. Auto: half of all the way.",
+            title="Split angle",
+            unit="°",
+            expert=True,
         )
         average: Literal["mean", "median"] = parameter(
             "mean",
@@ -88,8 +99,26 @@ def _beam(slab: Slab, parameters: FlatField.Parameters) -> Beam | None:
     dark = np.zeros(slab.flats.shape[1:], np.float32)
     if slab.darks is not None and len(slab.darks):
         dark = _average(slab.darks, parameters.average)
+    if parameters.flats == "halves" and (sides := _sides(slab)):
+        before, after = (_average(slab.flats[side], parameters.average) for side in sides)
+        return Beam.jumping(dark, before, after, _turned_past(slab.theta, parameters.split))
     times, flats = _flats(slab, parameters)
     return Beam.drifting(dark, np.stack(flats), times, len(slab.data))
+
+
+def _sides(slab: Slab) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Which flats were taken before the scan and which after it; None where there are not both."""
+    times = slab.flat_times
+    if slab.flats is None or times is None or len(times) != len(slab.flats):
+        return None
+    before, after = times < 0, times > len(slab.data) - 1
+    return (before, after) if before.any() and after.any() else None
+
+
+def _turned_past(theta: NDArray[np.float64], split: float | Literal["auto"]) -> NDArray[np.bool_]:
+    """Which projections were taken when the sample had turned as far as that, in degrees."""
+    turned = np.rad2deg(np.abs(np.unwrap(theta) - theta[0]))
+    return np.asarray(turned >= (turned.max() / 2 if split == AUTO else split) - _SAME_ANGLE)
 
 
 def _average(frames: Frame, how: str) -> Frame:

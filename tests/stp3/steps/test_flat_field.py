@@ -52,6 +52,25 @@ def test_flats_are_chosen_by_their_time(flats: str, beam: float) -> None:
     assert_allclose(apply(slab(), flats=flats), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("split", "first_after"), [("auto", 5), (100.0, 6), (0.0, 0), (500.0, 11)])
+def test_halves_take_the_flats_before_and_after_for_what_lies_on_their_side(split: object, first_after: int) -> None:
+    given = slab()
+    given.data[:] = 50 + np.where(np.arange(11) < first_after, 250, 125)[:, None, None]
+    assert_allclose(apply(given, flats="halves", split=split), 0.25, rtol=1e-6)
+    backwards = replace(given, theta=-given.theta + 4)
+    assert_allclose(apply(backwards, flats="halves", split=split), 0.25, rtol=1e-6)
+
+
+def test_halves_of_a_scan_with_flats_at_one_time_only() -> None:
+    given = replace(slab(), flat_times=np.full(4, -1.0))
+    assert_array_equal(apply(given, flats="halves"), apply(given, flats="all"))
+
+
+class TestFlatFieldInHalvesKeepsTheContract(StepContract):
+    step = FlatField
+    parameters = FlatField.Parameters(flats="halves", split=60.0)
+
+
 def test_flats_at_one_time_only_serve_for_all() -> None:
     given = slab()
     assert given.flats is not None
