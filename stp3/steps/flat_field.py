@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from stp3.kernels.counts import Beam, air_levels
-from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
+from stp3.steps.base import Slab, Step, StepParameters, parameter
 from stp3.steps.one_pass import correct_slab, joined
 
 Frame = NDArray[np.float32]
+_MIDDLE: Literal["middle"] = "middle"
 _SAME_ANGLE = 1e-6  # degrees
 _APART = 1.5  # flats further apart than this, in projections, belong to different groups
 
@@ -37,10 +38,10 @@ class FlatField(Step):
             "those after it from there on. Where a scan has flats at one time only, those are used.",
             title="Flats",
         )
-        split: Annotated[float, Field(ge=0.0)] | Literal["auto"] = parameter(
-            AUTO,
+        split: Annotated[float, Field(ge=0.0)] | Literal["middle"] = parameter(
+            _MIDDLE,
             "With halves: how far the sample has turned, from the first projection on, when the flats taken after the "
-            "scan take over. Auto: half of all the way.",
+            "scan take over. Middle: half of all the way.",
             title="Split angle",
             unit="°",
             expert=True,
@@ -115,10 +116,10 @@ def _sides(slab: Slab) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
     return (before, after) if before.any() and after.any() else None
 
 
-def _turned_past(theta: NDArray[np.float64], split: float | Literal["auto"]) -> NDArray[np.bool_]:
+def _turned_past(theta: NDArray[np.float64], split: float | Literal["middle"]) -> NDArray[np.bool_]:
     """Which projections were taken when the sample had turned as far as that, in degrees."""
     turned = np.rad2deg(np.abs(np.unwrap(theta) - theta[0]))
-    return np.asarray(turned >= (turned.max() / 2 if split == AUTO else split) - _SAME_ANGLE)
+    return np.asarray(turned >= (turned.max() / 2 if split == _MIDDLE else split) - _SAME_ANGLE)
 
 
 def _average(frames: Frame, how: str) -> Frame:

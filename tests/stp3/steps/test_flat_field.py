@@ -52,7 +52,7 @@ def test_flats_are_chosen_by_their_time(flats: str, beam: float) -> None:
     assert_allclose(apply(slab(), flats=flats), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("split", "first_after"), [("auto", 5), (100.0, 6), (0.0, 0), (500.0, 11)])
+@pytest.mark.parametrize(("split", "first_after"), [("middle", 5), (100.0, 6), (0.0, 0), (500.0, 11)])
 def test_halves_take_the_flats_before_and_after_for_what_lies_on_their_side(split: object, first_after: int) -> None:
     given = slab()
     given.data[:] = 50 + np.where(np.arange(11) < first_after, 250, 125)[:, None, None]
