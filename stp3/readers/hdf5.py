@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,9 @@ def misfit(path: Path) -> str | None:
         file = scan_file(path)
         if not stat.S_ISREG(file.stat().st_mode):
             return "It is not a regular file."
-        with open(file, "rb"):
+        with open(file, "rb") as start:
+            if not start.read(1):
+                return "It is empty."
             return None if h5py.is_hdf5(file) else "It is not an HDF5 file."
     except ScanFault as fault:
         return str(fault)
@@ -55,9 +59,12 @@ def opened(path: Path) -> Iterator[h5py.File]:
     """The HDF5 file, open for reading without a lock. Raises ScanFault; never waits on a pipe or device."""
     if reason := misfit(path):
         raise ScanFault(f"{path} cannot be opened. {reason}")
+    _bring_filters()
     try:
-        file = h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=False, swmr=is_being_written(path))
     except OSError as error:
+        if "already open for write" in str(error):
+            raise ScanFault(f"{path} {STILL_OPEN}") from error
         if "truncated file" in str(error):
             raise ScanFault(
                 f"{path} is cut short: it ends before its own table of contents says. Copy it again."
@@ -65,6 +72,26 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise ScanFault(f"{path} is damaged: {_first_line(error)}. Copy it again.") from error
     with file:
         yield file
+
+
+@cache
+def _bring_filters() -> None:
+    """Brings the compressions that HDF5 itself lacks, where they are installed."""
+    with suppress(ImportError):
+        import_module("hdf5plugin")
+
+
+STILL_OPEN = (
+    "is being written, or was left open by a program that died. Wait until it is complete; if the measurement is over, "
+    "free a copy of it with `h5clear -s COPY` and use the copy."
+)
+
+
+def is_being_written(path: Path) -> bool:
+    """True when the file says that a program writes it for others to read (HDF5's "SWMR")."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    return len(head) == 12 and head[8] >= 3 and bool(head[11] & 4)  # version and flags of the superblock
 
 
 def _first_line(error: Exception) -> str:
@@ -118,7 +145,7 @@ def _follow(
 
 def inside(root: Path, holder: Path, filename: str) -> Path:
     """The file that `holder` refers to, when it exists under `root`. Raises ScanFault."""
-    real = Path(os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(holder)), filename)))  # noqa: PTH118,PTH120
+    real = referred(holder, filename)
     if not real.is_relative_to(os.path.realpath(root)):
         raise ScanFault(
             f"the scan refers to {filename}, which is outside its folder ({root}). Copy the data into the folder."
@@ -128,10 +155,38 @@ def inside(root: Path, holder: Path, filename: str) -> Path:
     return real
 
 
+def referred(holder: Path, filename: str) -> Path:
+    """The real path that `holder` means: as HDF5 does it, what is gone from its absolute place is looked for beside."""
+    if Path(filename).is_absolute() and not Path(filename).exists():
+        filename = Path(filename).name
+    return Path(os.path.realpath(Path(os.path.realpath(holder)).parent / filename))
+
+
+def broken_link(file: h5py.File, name: str) -> str:
+    """What the link of that name, which leads to nothing, should lead to; empty when it is no link."""
+    *groups, last = (part for part in name.split("/") if part)
+    group: Any = file
+    for part in groups:
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+            return ""
+        group = group[part]
+        if not isinstance(group, h5py.Group):
+            return ""
+    link = group.get(last, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        return f"{link.path} of {link.filename}"
+    return str(link.path) if isinstance(link, h5py.SoftLink) else ""
+
+
 def check_storage(dataset: h5py.Dataset, root: Path, links: int = _LINKS) -> None:
     """Raises ScanFault when the values lie in raw files, or in other files that are missing or outside `root`."""
     if dataset.external:
         raise ScanFault(f"{dataset.name} keeps its values in a raw file outside HDF5, which is not allowed.")
+    if missing := [number for number in _filters(dataset) if not h5py.h5z.filter_avail(number)]:
+        raise ScanFault(
+            f"{dataset.name} is compressed by the HDF5 filter {missing[0]}{_FILTERS.get(missing[0], '')}, which is not "
+            "installed. Install the Python package hdf5plugin, or repack the file: h5repack -f NONE."
+        )
     if not dataset.is_virtual:
         return
     holder = Path(dataset.file.filename)
@@ -141,6 +196,17 @@ def check_storage(dataset: h5py.Dataset, root: Path, links: int = _LINKS) -> Non
         with opened(holder if filename == "." else inside(root, holder, filename)) as other:
             if locate(other, name, root, links - 1) is None:
                 raise ScanFault(f"{dataset.name} needs {name} of {filename}, which does not exist.")
+
+
+_FILTERS = {
+    307: " (BZIP2)", 32000: " (LZF)", 32001: " (Blosc)", 32004: " (LZ4)", 32008: " (Bitshuffle)", 32013: " (ZFP)",
+    32015: " (Zstandard)", 32017: " (SZ)", 32026: " (Blosc2)",
+}  # fmt: skip
+
+
+def _filters(dataset: h5py.Dataset) -> list[int]:
+    created = dataset.id.get_create_plist()
+    return [int(created.get_filter(place)[0]) for place in range(created.get_nfilters())]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +265,7 @@ class H5Frames:
                     else:
                         dataset.read_direct(out, (some, here), there)
         except (OSError, KeyError, TypeError, ValueError) as error:
-            raise ScanFault(f"{self.place.file} can no longer be read: {_first_line(error)}.") from error
+            raise ScanFault(f"{self.place.file} can no longer be read: {_first_line(error)}. Copy it again.") from error
         return out.swapaxes(0, 1) if self.sinograms else out
 
 

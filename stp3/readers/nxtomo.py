@@ -50,7 +50,7 @@ class NXtomo(HDF5Reader):
         stack = source.frames(name)
         if stack is None:
             raise ScanFault(f"{file} holds no frames: {name} is empty.")
-        keys = _keys(source, detector, stack.shape[0])
+        keys = _keys(source, detector, stack)
         flats, darks = (_pick(stack, keys, key) for key in (_FLAT, _DARK))
         tell_missing(source, flats, darks)
         theta, projections = _angles(source, entry, stack, keys)
@@ -85,31 +85,52 @@ def _energies(entry: str) -> tuple[str, ...]:
 
 
 def _entries(source: Source) -> Iterator[tuple[str, str, str]]:
-    """Each entry with frames, at the root or one group down, its detector and its stack; see `_parts`."""
-    tops = [f"/{name}" for name in source.members("/")]
+    """Each entry with frames, at the root or one group down, its detector and its stack; see `_parts`.
+
+    Raises ScanFault when there is none, and links that lead to one may not be followed.
+    """
+    tops, refused, any_found = [f"/{name}" for name in source.members("/")], list[ScanFault](), False
     for entry in (*tops, *(f"{top}/{name}" for top in tops for name in source.members(top))):
-        if found := _parts(source, entry):
+        if found := _parts(source, entry, refused):
+            any_found = True
             yield entry, *found
+    if refused and not any_found:
+        raise refused[0]
 
 
-def _parts(source: Source, entry: str) -> tuple[str, str] | None:
+def _parts(source: Source, entry: str, refused: list[ScanFault]) -> tuple[str, str] | None:
     """Where the entry has its image_key, and its stack: in the detector, or one of them in the group of plots."""
+
+    def is_there(name: str) -> bool:
+        try:
+            return source.locate(name) is not None
+        except ScanFault as fault:
+            refused.append(fault)
+            return False
+
     detectors = sorted(source.members(f"{entry}/instrument"), key=lambda name: name != "detector")
     places = (*(f"{entry}/instrument/{detector}" for detector in detectors), f"{entry}/data")
     for place in places:
-        if any(source.locate(f"{place}/{key}") for key in _KEYS):
+        if any(is_there(f"{place}/{key}") for key in _KEYS):
+            before = len(refused)
             for other in (place, *places):
-                if source.locate(f"{other}/data"):
+                if is_there(f"{other}/data"):
                     return place, f"{other}/data"
+                if len(refused) > before:  # its own frames are elsewhere: those of another would be wrong
+                    break
     return None
 
 
-def _keys(source: Source, detector: str, frames: int) -> NDArray[np.int64]:
+def _keys(source: Source, detector: str, stack: H5Frames) -> NDArray[np.int64]:
     """What each frame is. Raises ScanFault when there are fewer keys than frames.
 
     Pictures taken to align the sample count as projections in image_key and as -1 in image_key_control: they are none.
     """
-    found = [np.asarray(got[0], np.int64).ravel() for key in _KEYS if (got := source.values(f"{detector}/{key}"))]
+    frames, found = stack.shape[0], [got[0] for key in _KEYS if (got := source.values(f"{detector}/{key}"))]
+    for values in found:
+        if values.dtype.kind not in "iuf":
+            raise ScanFault(f"the image_key should hold the numbers 0 to 3, it holds {values.dtype}. Correct the file.")
+    found = [np.asarray(values, np.int64).ravel() for values in found]
     keys = found[0]
     if len(found) == 2 and len(found[1]) == len(keys):
         keys = np.where(found[1] == _ALIGNMENT, _INVALID, keys)
@@ -121,7 +142,17 @@ def _keys(source: Source, detector: str, frames: int) -> NDArray[np.int64]:
             f"The image_key announces {len(keys)} frames, the stack has {frames}: the scan is not complete.",
             "frames.count",
         )
-    keys = keys[:frames]
+    return _without_unwritten(source, keys[:frames], stack)
+
+
+def _without_unwritten(source: Source, keys: NDArray[np.int64], stack: H5Frames) -> NDArray[np.int64]:
+    """The keys, those flats and darks marked as invalid that were never written: a scan was stopped before them."""
+    for key, name in ((_FLAT, "flats"), (_DARK, "darks")):
+        lost = (keys == key) & stack.unwritten()
+        if lost.any():
+            text = f"{lost.sum()} of {(keys == key).sum()} {name} were never written and are left out."
+            source.tell("amber", text, f"{name}.unwritten")
+            keys = np.where(lost, _INVALID, keys)
     if invalid := int((keys == _INVALID).sum()):
         source.tell("info", f"{invalid} frames are marked as invalid and left out.", "frames.invalid")
     return keys

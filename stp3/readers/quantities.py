@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
-from stp3.readers.hdf5 import H5Frames, Place, locate, opened
-from stp3.readers.stored import missing_share
+from stp3.readers.hdf5 import H5Frames, Place, broken_link, locate, opened
+from stp3.readers.stored import files_behind, missing_share
 from stp3.scan import Frames, Level, Problem
 
 _MOST_VALUES = 10_000_000
@@ -43,9 +43,19 @@ class Source(Told):
 
     file: h5py.File
     root: Path
+    files: set[Path] = field(default_factory=set)
+    broken: dict[str, str] = field(default_factory=dict)
 
     def locate(self, name: str) -> Place | None:
-        return locate(self.file, name, self.root)
+        """Where the dataset of that name is, None when there is none: a link to nothing is remembered in `broken`."""
+        place = locate(self.file, name, self.root)
+        if place is None and (target := broken_link(self.file, name)):
+            self.broken[name] = target
+        return place
+
+    def broken_links(self) -> list[str]:
+        """Sentences on the links that lead to nothing."""
+        return [f"{name} is a link to {target}, which does not exist." for name, target in self.broken.items()]
 
     def members(self, name: str) -> list[str]:
         """The names in a group; none when there is no such group or its link may not be followed."""
@@ -62,11 +72,20 @@ class Source(Told):
         """An array and its unit (lower case, "" when none is stated), or None when there is none."""
         if (place := self.locate(name)) is None:
             return None
+        self.files.add(place.file)
         with opened(place.file) as file:
             dataset = file[place.name]
             if dataset.size is None or dataset.size > _MOST_VALUES:
                 raise ScanFault(f"{name} holds {dataset.size} values; at most {_MOST_VALUES} are expected there.")
             return np.asarray(dataset[()]), unit_of(dataset)
+
+    def _by_the_way(self, name: str) -> tuple[NDArray[Any], str] | None:
+        """Values that a scan can do without: a link that may not be followed is told and left out."""
+        try:
+            return self.values(name)
+        except ScanFault as fault:
+            self.tell("amber", f"{name} is left out: {fault}", "links.broken")
+            return None
 
     def attribute(self, name: str, key: str) -> str:
         """A dataset's attribute as text, "" when there is none."""
@@ -85,7 +104,7 @@ class Source(Told):
     def text(self, *names: str) -> str:
         """The first text found under those names, on one line, or ""."""
         for name in names:
-            if (found := self.values(name)) is not None and found[0].size:
+            if (found := self._by_the_way(name)) is not None and found[0].size:
                 value = found[0].ravel()[0]
                 words = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
                 return "".join(letter for letter in " ".join(words.split()) if letter.isprintable())[:200]
@@ -99,7 +118,7 @@ class Source(Told):
         `assumed` is its unit whatever the file says.
         """
         for name in names:
-            found = self.values(name)
+            found = self._by_the_way(name)
             if found is None or not found[0].size or found[0].dtype.kind not in "iuf":
                 continue
             value, unit = float(found[0].ravel()[0]), found[1] if assumed is None else plain_unit(assumed)
@@ -136,6 +155,7 @@ class Source(Told):
                 )
             if not dataset.size:
                 return None
+            self.files |= files_behind(dataset)
             stack = H5Frames(place, dataset.shape, dataset.dtype, sinograms=sinograms)
             if required and stack.shape[1:] != required:
                 raise ScanFault(
@@ -178,6 +198,8 @@ def plain_unit(unit: str) -> str:
 
 def radians(source: Told, angles: NDArray[Any], unit: str) -> NDArray[np.float64]:
     """Angles in radians; degrees unless the unit says otherwise. Raises ScanFault for angles that are no numbers."""
+    if angles.dtype.kind not in "iuf":
+        raise ScanFault(f"the angles are no numbers ({angles.dtype}). Write them into the file as degrees.")
     angles = np.asarray(angles, np.float64).ravel()
     if not np.isfinite(angles).all():
         raise ScanFault(f"{int((~np.isfinite(angles)).sum())} of {len(angles)} angles are not numbers.")

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stp3.readers.hdf5 import opened
+from stp3.readers.hdf5 import opened, referred
 
 _MOST_CHUNKS = 300_000  # more of them are looked up in a few places of each frame
 
@@ -40,7 +40,7 @@ def files_behind(dataset: h5py.Dataset) -> set[Path]:
     if dataset.is_virtual:
         for filename, name in {(source.file_name, source.dset_name) for source in dataset.virtual_sources()}:
             if filename != ".":
-                with opened(own.parent / filename) as other:
+                with opened(referred(own, filename)) as other:
                     files |= files_behind(other[name])
     return files
 
@@ -129,5 +129,5 @@ def _points(space: h5py.h5s.SpaceID, most: int) -> int:
 
 def _of_source(dataset: h5py.Dataset, filename: str, name: str, axis: int) -> NDArray[np.bool_]:
     own = Path(dataset.file.filename)
-    with opened(own if filename == "." else own.parent / filename) as other:
+    with opened(own if filename == "." else referred(own, filename)) as other:
         return unwritten(other[name], min(axis, other[name].ndim - 1))
