@@ -65,6 +65,11 @@ def opening_of(arguments: argparse.Namespace) -> dict[str, Any]:
 def add_recipe(parser: Any) -> None:
     """--recipe and --set."""
     parser.add_argument("--recipe", metavar="FILE", type=Path, help="the steps (default: `stp3 recipe default`)")
+    add_changes(parser)
+
+
+def add_changes(parser: Any) -> None:
+    """--set."""
     parser.add_argument(
         "--set", metavar="STEP.PARAMETER=VALUE", action="append", default=[], dest="changes",
         help="change one parameter of the recipe; STEP.on=false switches a step off; may be repeated",
@@ -75,7 +80,11 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     """The recipe that --recipe and --set ask for. Raises RecipeFault."""
     from stp3.recipe import Recipe
 
-    recipe = Recipe.load(arguments.recipe) if arguments.recipe else Recipe.default()
+    return changed(Recipe.load(arguments.recipe) if arguments.recipe else Recipe.default(), arguments)
+
+
+def changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """The recipe with what --set asks for. Raises RecipeFault."""
     return recipe.with_values(dict(_change(text) for text in arguments.changes))
 
 

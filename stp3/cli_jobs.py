@@ -1,4 +1,4 @@
-"""Commands on jobs: run, and jobs list, show, cancel, resume, log."""
+"""Commands on jobs: run; jobs list, show, cancel, resume, clone, watch, log; and the profiles on which they run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from stp3.cli_arguments import (
     Commands,
+    add_changes,
     add_command,
     add_recipe,
     add_scan,
+    changed,
     opening_of,
     recipe_of,
     row_range,
@@ -39,6 +41,8 @@ _JOBS = """\
   stp3 jobs log ID             what its driver wrote
   stp3 jobs cancel ID          stop it; finished slices stay
   stp3 jobs resume ID          go on with a stopped job
+  stp3 jobs clone ID --set fbp.filter=hann -o other    the same again with a changed recipe
+  stp3 jobs watch              go on with jobs whose driver was lost, until Ctrl-C
 """
 
 
@@ -52,6 +56,12 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--format", default="tiff", choices=("tiff", "hdf5", "zarr"), help="of the volume (default: tiff)")
     run.add_argument("--detach", action="store_true", help="print the job's id and return")
     _add_jobs(commands)
+    profiles = add_command(commands, "profiles", _profiles, "on what jobs can run")
+    kinds = profiles.add_subparsers(title="commands", metavar="COMMAND", parser_class=type(profiles))
+    add_command(kinds, "list", _profiles, "all profiles")
+    one = add_command(kinds, "show", _profile, "one profile, and exactly what it submits to SLURM")
+    one.add_argument("name", metavar="NAME", help="as `stp3 profiles` shows it")
+    one.add_argument("--visit", metavar="ID", help="whose account and reservation are filled in")
 
 
 def _add_jobs(commands: Commands) -> None:
@@ -62,8 +72,17 @@ def _add_jobs(commands: Commands) -> None:
     add_command(kinds, "cancel", _cancel, "stop a job; its finished slices stay")
     resume = add_command(kinds, "resume", _resume, "go on with a job that was stopped or failed")
     resume.add_argument("--detach", action="store_true", help="return at once")
+    clone = add_command(kinds, "clone", _clone, "the same scan again with a changed recipe")
+    clone.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="a new or empty folder (default: the job's)")
+    clone.add_argument("--detach", action="store_true", help="print the new job's id and return")
+    add_changes(clone)
+    watch = add_command(kinds, "watch", _watch, "go on with jobs whose driver was lost, until Ctrl-C")
+    watch.add_argument(
+        "folders", metavar="FOLDER", type=Path, nargs="*", help="of jobs, or of people's folders of jobs"
+    )
+    watch.add_argument("--once", action="store_true", help="look once and return")
     add_command(kinds, "log", _log, "what the driver of a job wrote")
-    for kind in ("show", "cancel", "resume", "log"):
+    for kind in ("show", "cancel", "resume", "clone", "log"):
         kinds.choices[kind].add_argument("id", metavar="ID", help="the job's id, as `stp3 jobs` shows it")
 
 
@@ -213,3 +232,49 @@ def _log(arguments: argparse.Namespace) -> int:
 
     text = find_job(arguments.id).log()
     return show(arguments, {"id": arguments.id, "log": text}, [text.rstrip()])
+
+
+def _clone(arguments: argparse.Namespace) -> int:
+    from stp3.cluster.client import find_job
+
+    job = find_job(arguments.id)
+    return _finish(arguments, job.clone(changed(job.recipe(), arguments), output=arguments.output))
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    import logging
+
+    from stp3 import config
+    from stp3.cluster.watch import look_after, watch
+
+    folders = arguments.folders or [config.jobs_folder()]
+    if arguments.once:
+        resumed = [job.id for job in look_after(folders)]
+        return show(arguments, resumed, [f"job {name} goes on." for name in resumed])
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    watch(folders)
+    return 0
+
+
+def _profiles(arguments: argparse.Namespace) -> int:
+    from stp3.cluster.profiles import describe, profiles
+
+    known = profiles().values()
+    rows = [(profile.name, profile.kind, profile.title, describe(profile)) for profile in known]
+    content = [profile.model_dump(mode="json") for profile in known]
+    return show(arguments, content, table([("name", "kind", "title", "what a job gets"), *rows]))
+
+
+def _profile(arguments: argparse.Namespace) -> int:
+    from stp3 import config
+    from stp3.cluster.profiles import SlurmProfile, find_profile, for_visit
+
+    profile = for_visit(find_profile(arguments.name), arguments.visit)
+    content = profile.model_dump(mode="json")
+    lines = table([(key, str(value)) for key, value in content.items() if value not in (None, "", [])])
+    if isinstance(profile, SlurmProfile):
+        from stp3.cluster.slurm_pool import describe_submission
+
+        content["submits"] = describe_submission(profile, config.jobs_folder() / "<job>")
+        lines = [*lines, "", content["submits"]]
+    return show(arguments, content, lines)

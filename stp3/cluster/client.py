@@ -14,10 +14,11 @@ from typing import Any
 
 from stp3 import config
 from stp3.cluster import slurm
+from stp3.cluster.job_keys import id_for
 from stp3.cluster.launch import START_SECONDS, start_driver
 from stp3.cluster.profiles import AnyProfile, find_profile, for_visit
 from stp3.cluster.queue_words import why_waiting
-from stp3.cluster.run_folder import ID_PATTERN, JobState, Launch, RunFolder, Spec, new_id
+from stp3.cluster.run_folder import ID_PATTERN, JobState, Launch, RunFolder, Spec
 from stp3.durable import remove_unfinished, sync_folder, write_json
 from stp3.errors import Stp3Error, UsageFault
 from stp3.plan import check_rows
@@ -46,6 +47,11 @@ class Job:
     @property
     def folder(self) -> Path:
         return self._run.folder
+
+    @property
+    def is_on_slurm(self) -> bool:
+        """True when its driver was given to SLURM."""
+        return self._run.launch() is not None
 
     @property
     def output(self) -> Path:
@@ -88,6 +94,18 @@ class Job:
             raise UsageFault(f"job {self.id} is {state.state}; only a stopped job can be resumed.")
         self._run.cancel_file.unlink(missing_ok=True)
         start_driver(self._run)
+
+    def recipe(self) -> Recipe:
+        """What was asked for."""
+        return Recipe.from_dict(self._run.spec().recipe)
+
+    def clone(self, recipe: Recipe, *, output: Path | None = None, user: str = "") -> Job:
+        """A new job like this one with another recipe. Raises UsageFault, ScanFault or Stp3Error."""
+        spec = self._run.spec()
+        return submit(
+            spec.scan, recipe, output=output, rows=range(*spec.rows) if spec.rows else None, profile=spec.profile,
+            format=spec.format, jobs_folder=self.folder.parent, user=user or spec.user, opening=spec.opening,
+        )  # fmt: skip
 
     def log(self) -> str:
         """What the driver wrote, with the time of each line."""
@@ -164,10 +182,12 @@ def submit(
     jobs_folder: Path | None = None,
     user: str = "",
     opening: Mapping[str, Any] | None = None,
+    key: str | None = None,
 ) -> Job:
     """A job that is recorded on disk and whose driver runs; it accepts what is amber in the scan's pre-flight.
 
     `opening` is what `open_scan` takes besides the path, as plain data: `{"metadata": {"energy_kev": 25}}`.
+    A second submission with the same `key` gives the first one's job.
     Raises UsageFault, ScanFault (also when the pre-flight is red) or Stp3Error.
     """
     opening = dict(opening or {})
@@ -176,26 +196,38 @@ def submit(
     chosen = for_visit(chosen, config.visit_of(Path(scan_path)))
     find_writer(format)
     rows_wanted = check_rows(scan, rows)
-    name = new_id()
-    folder = (jobs_folder or config.jobs_folder()).absolute() / name
-    target = Path(output).absolute() if output else folder / "volume"
-    check_free(target, name)
-    accepted = preflight(scan, recipe, target, rows=rows_wanted, memory=chosen.kind == "local").refuse_red()
-    spec = Spec(
-        id=name,
-        scan=str(Path(scan_path).absolute()),
-        opening=opening,
-        recipe=recipe.as_dict(),
-        rows=(rows_wanted.start, rows_wanted.stop),
-        output=str(target),
-        format=format,
-        profile=chosen,
-        user=user or user_name(),
-        accepted=tuple(asdict(finding) for finding in accepted),
-    )
-    run = _record(folder, spec, scan)
-    start_driver(run)
-    return Job(run.folder)
+    place = (jobs_folder or config.jobs_folder()).absolute()
+    with id_for(key, place) as name:
+        folder = place / name
+        target = Path(output).absolute() if output else folder / "volume"
+        spec = Spec(
+            id=name,
+            scan=str(Path(scan_path).absolute()),
+            opening=opening,
+            recipe=recipe.as_dict(),
+            rows=(rows_wanted.start, rows_wanted.stop),
+            output=str(target),
+            format=format,
+            profile=chosen,
+            user=user or user_name(),
+        )
+        run = RunFolder(folder)
+        if folder.exists():
+            _check_same(run, spec)
+        else:
+            check_free(target, name)
+            report = preflight(scan, recipe, target, rows=rows_wanted, memory=chosen.kind == "local")
+            accepted = tuple(asdict(finding) for finding in report.refuse_red())
+            _record(folder, spec.model_copy(update={"accepted": accepted}), scan)
+        if run.state().state == "waiting" and run.launch() is None:
+            start_driver(run)
+    return Job(folder)
+
+
+def _check_same(run: RunFolder, spec: Spec) -> None:
+    """Raises UsageFault when the job that stands under a key is another one."""
+    if run.spec().model_copy(update={"accepted": spec.accepted}) != spec:
+        raise UsageFault(f"this key was used for job {run.id}, which is another one. Use a new key for a new job.")
 
 
 def list_jobs(jobs_folder: Path | None = None) -> list[Job]:
@@ -214,7 +246,7 @@ def find_job(id: str, jobs_folder: Path | None = None) -> Job:
     return Job(folder / id)
 
 
-def _record(folder: Path, spec: Spec, scan: Scan) -> RunFolder:
+def _record(folder: Path, spec: Spec, scan: Scan) -> None:
     """The run directory, there complete or not at all."""
     rows = spec.rows or (0, scan.rows)
     state = JobState(
@@ -223,6 +255,7 @@ def _record(folder: Path, spec: Spec, scan: Scan) -> RunFolder:
         stage="waiting for its driver", created=now(), host=platform.node(),
     )  # fmt: skip
     draft = RunFolder(folder.with_name(f".{spec.id}.part"))
+    shutil.rmtree(draft.folder, ignore_errors=True)  # of a submission that was killed
     try:
         draft.folder.mkdir(mode=0o700, parents=True)
         draft.write_state(state)
@@ -231,7 +264,6 @@ def _record(folder: Path, spec: Spec, scan: Scan) -> RunFolder:
     except OSError as error:
         raise Stp3Error(f"no job can be recorded in {folder.parent}: {os.strerror(error.errno or 0)}.") from error
     sync_folder(folder.parent)
-    return RunFolder(folder)
 
 
 def _is_driver(pid: int, job_id: str) -> bool:

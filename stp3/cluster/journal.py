@@ -15,10 +15,12 @@ from stp3.writers import SlabRecord
 
 @dataclass
 class Account:
-    """What a journal says: finished slabs by first row, later lines overruling earlier ones."""
+    """What a journal says: finished slabs by first row, later lines overruling earlier ones; the latest driver's
+    number; and how many drivers began since a slab was finished."""
 
     slabs: dict[int, SlabRecord] = field(default_factory=dict)
     fence: int = 0
+    idle_drivers: int = 0
 
 
 class Journal:
@@ -52,6 +54,9 @@ def read_journal(path: Path) -> Account:
         if line.get("kind") == "slab":
             record = SlabRecord.from_dict(line)
             account.slabs[record.rows.start] = record
+            account.idle_drivers = 0
+        elif line.get("kind") == "driver":
+            account.idle_drivers += 1
         elif line.get("kind") == "redo":
             account.slabs.pop(line["rows"][0], None)
     return account

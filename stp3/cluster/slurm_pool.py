@@ -303,7 +303,8 @@ def describe_submission(profile: SlurmProfile, folder: Path) -> str:
     if profile.driver == "slurm":
         arguments = slurm.driver_arguments(profile, folder, f"stp3-{folder.name}-<number>")
         parts.append(f"# the driver, once\nsbatch {shlex.join(arguments)}\n{slurm.driver_script(profile, folder)}")
-    parts.append(f"# the workers, {profile.workers} times\nsbatch {shlex.join(worker.arguments)}\n{worker.script()}")
+    arguments = [*worker.arguments[:-1], f"--job-name={slurm.workers_name(folder.name)}<number>"]
+    parts.append(f"# the workers, {profile.workers} times\nsbatch {shlex.join(arguments)}\n{worker.script()}")
     return "\n".join(parts)
 
 

@@ -82,6 +82,14 @@ class Jobs:
             time.sleep(0.01)
 
     @staticmethod
+    def wait_for_journal(job: Job, seconds: float = 60) -> None:
+        """Returns when the driver has begun its journal."""
+        deadline = time.monotonic() + seconds
+        while not (job.folder / "journal.jsonl").exists():
+            assert time.monotonic() < deadline, job.log()
+            time.sleep(0.01)
+
+    @staticmethod
     def journalled(job: Job) -> Counter[int]:
         """How often each slab (by its first row) stands in the journal."""
         try:

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,31 @@ def test_what_a_job_measured_is_kept_and_not_measured_again(
     monkeypatch.setattr(FlatFieldDynamic, "measure", None)
     plan = reopen_job(run.spec(), resolved, measured)
     np.testing.assert_array_equal(run_slab(plan, range(3, 7)), volume[3:7], strict=True)
+
+
+def test_the_same_key_gives_the_same_job(jobs: Any, scan_file: Path) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(jobs.start, scan_file, key="click 1", user="ada") for _ in range(3)]
+        ids = {job.result().id for job in asked}
+    assert len(ids) == 1
+    assert [job.id for job in list_jobs(jobs.folder)] == list(ids)
+    with pytest.raises(UsageFault, match="another one"):
+        jobs.start(scan_file, key="click 1", user="ada", rows=range(2))
+    job = jobs.started[0]
+    jobs.done(job)
+    assert jobs.start(scan_file, key="click 1", user="ada").id == job.id
+    assert set(jobs.journalled(job).values()) == {1}
+
+
+def test_a_clone_differs_by_its_recipe_alone(jobs: Any, scan_file: Path) -> None:
+    job = jobs.start(scan_file, rows=range(3, 5), format="zarr")
+    first = jobs.done(job)
+    clone = job.clone(job.recipe().with_values({"fbp.filter": "hann"}))
+    jobs.started.append(clone)
+    second = jobs.done(clone)
+    assert clone.id != job.id
+    assert clone.state().format == "zarr"
+    assert second.shape == first.shape
+    preview = Preview(open_scan(scan_file))
+    expected = preview.slice(Recipe.default().with_values({"fbp.filter": "hann"}), 3)
+    np.testing.assert_array_equal(second[0], expected, strict=True)

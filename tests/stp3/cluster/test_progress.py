@@ -41,3 +41,15 @@ def test_the_last_slab_keeps_one_worker_only() -> None:
     assert progress.seconds_left == pytest.approx(8.0, abs=0.3)
     progress.finished(10, seconds=8.0)
     assert progress.seconds_left is None
+
+
+def test_the_range_holds_the_estimate_and_the_spread_of_the_slabs() -> None:
+    progress = Progress(rows_total=1000, slab_rows=10, slots=1)
+    assert progress.seconds_left_range is None
+    for seconds in (1.0, 2.0) * 10:
+        progress.finished(10, seconds)
+    left, ends = progress.seconds_left, progress.seconds_left_range
+    assert left is not None
+    assert ends is not None
+    assert ends[0] <= left <= ends[1]
+    assert ends == (pytest.approx(80, abs=0.5), pytest.approx(160, abs=0.5))  # 80 slabs like the quick, the slow ones
