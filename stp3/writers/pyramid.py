@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stp3.kernels import memory
 from stp3.writers.base import Layout
 
 _SMALL = 256  # voxels along the longest axis of the last level
 _TILE = 256  # at full resolution slices are looked at one by one ...
 _CUBE = 32, 128, 128  # ... and smaller levels from all sides
 
+_HALF = np.float32(0.5)
 Shape = tuple[int, int, int]
 
 
@@ -67,16 +69,23 @@ def _next(last: Level) -> Level:
 def halved(slices: NDArray[Any]) -> NDArray[Any]:
     """The next level of slices, in their dtype: means, of integers rounded to the nearest (ties to even)."""
     rows, lines, columns = slices.shape
-    out = np.empty((-(-rows // 2), -(-lines // 2), -(-columns // 2)), slices.dtype)
+    out = memory.empty((-(-rows // 2), -(-lines // 2), -(-columns // 2)), slices.dtype)
     for z in range(len(out)):
-        pair = slices[2 * z : 2 * z + 2]
-        mean = _halved_lines(pair.mean(axis=0, dtype=np.float32) if len(pair) == 2 else pair[0].astype(np.float32))
-        mean = _halved_lines(mean.T).T
+        mean = slices[2 * z].astype(np.float32, copy=False)
+        if 2 * z + 1 < rows:
+            mean = np.add(mean, slices[2 * z + 1], dtype=np.float32) * _HALF
+        mean = _halved_columns(_halved_lines(mean))
         out[z] = mean if out.dtype.kind == "f" else np.rint(mean)
     return out
 
 
 def _halved_lines(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     even = len(picture) - len(picture) % 2
-    means = (picture[0:even:2] + picture[1:even:2]) * np.float32(0.5)
+    means = (picture[0:even:2] + picture[1:even:2]) * _HALF
     return means if even == len(picture) else np.concatenate([means, picture[even:]])
+
+
+def _halved_columns(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    even = picture.shape[1] - picture.shape[1] % 2
+    means = (picture[:, 0:even:2] + picture[:, 1:even:2]) * _HALF
+    return means if even == picture.shape[1] else np.concatenate([means, picture[:, even:]], axis=1)

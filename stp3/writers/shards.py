@@ -9,6 +9,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
+from stp3.kernels import memory
 from stp3.writers.pyramid import Level, Shape
 
 _ABSENT = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
@@ -70,5 +71,7 @@ def _chunks(slices: NDArray[Any], chunk: Shape, grid: Shape) -> NDArray[Any]:
         full = np.zeros(room, slices.dtype)
         full[: slices.shape[0], : slices.shape[1], : slices.shape[2]] = slices
         slices = full
-    split = slices.reshape(rows, grid[1], lines, grid[2], columns)
-    return np.ascontiguousarray(split.transpose(1, 3, 0, 2, 4)).reshape(-1)
+    split = slices.reshape(rows, grid[1], lines, grid[2], columns).transpose(1, 3, 0, 2, 4)
+    out = memory.empty(split.shape, slices.dtype)
+    np.copyto(out, split)
+    return out.reshape(-1)
