@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stp3.errors import ScanFault, UsageFault
 from stp3.metadata import Metadata
 from stp3.readers.frame_files import Decode, FileFormat, FileFrames, frames_of
-from stp3.readers.frame_folder import Numbered, Sorted, angles_of, list_files, only_folder, sort_files
+from stp3.readers.frame_folder import Numbered, Sorted, angles_of, find_files, sort_files
 from stp3.readers.quantities import Told, assumed_angles, check_order, radians, tell_missing
 from stp3.scan import Frames, Scan, ScanIdentity, regular_file
 
@@ -50,21 +50,25 @@ class FolderReader:
             own = path.name.lower().endswith(self.suffixes)
             return f"{self.kind} files are read by the folder; give {path.parent}." if own else f"It is no {self.kind}."
         try:
-            path = only_folder(path, self.suffixes)
-            if not (names := list_files(path, self.suffixes)):
-                return f"The folder has no file ending in {', '.join(self.suffixes)}."
-            sort_files(names)
+            self._sorted(path)
         except ScanFault as fault:
             return str(fault)
         return None
 
+    def _sorted(self, path: Path) -> tuple[Path, Sorted]:
+        """The folder of the scan and its files by kind. Raises ScanFault."""
+        folder, names = find_files(path, self.suffixes)
+        if not names:
+            raise ScanFault(f"The folder has no file ending in {', '.join(self.suffixes)}.")
+        return folder, sort_files(names)
+
     def open(self, path: Path) -> Scan:
         """The scan, its frames read lazily. Raises ScanFault."""
-        if reason := self.misfit(path):
-            raise ScanFault(f"{path} cannot be opened. {reason}")
-        path = only_folder(path, self.suffixes)
+        if not path.is_dir():
+            raise ScanFault(f"{path} cannot be opened. {self.misfit(path)}")
         told = Told()
-        files = self.choose(path, sort_files(list_files(path, self.suffixes)), told)
+        path, files = self._sorted(path)
+        files = self.choose(path, files, told)
         projections = self._frames(path, files.projections)
         if projections is None or not projections.shape[0]:
             raise ScanFault(f"{path / files.projections[0].name} holds no frame.")

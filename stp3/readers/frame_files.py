@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,11 @@ from numpy.typing import NDArray
 
 from stp3.errors import ScanFault
 from stp3.kernels import memory
+from stp3.kernels.threads import pieces, share
 from stp3.scan import regular_file
 
 COMPRESSED = -1
+_TOGETHER = 32  # frames that a thread reads at once
 _READERS = 8  # files read at once: a file server answers one after the other slowly
 Decode = Callable[[Path, Sequence[int], range], Iterable[NDArray[Any]]]
 """Rows of some of the frames of a file, frame after frame."""
@@ -63,20 +64,25 @@ class FileFrames:
         rows = range(self.rows) if rows is None else rows
         wanted = np.arange(len(self.file)) if frames is None else np.asarray(frames, np.intp)
         out = memory.empty((len(wanted), len(rows), self.columns), self.stored)
-        of_one_file = np.split(np.arange(len(wanted)), np.flatnonzero(np.diff(self.file[wanted])) + 1)
-        with ThreadPoolExecutor(_READERS) as pool:
-            list(pool.map(lambda places: self._read_file(out, places, wanted[places], rows), of_one_file))
+
+        def read_some(some: slice) -> None:
+            places = np.arange(some.start, some.stop)
+            for of_one in np.split(places, np.flatnonzero(np.diff(self.file[wanted[some]])) + 1):
+                self._read_file(out, of_one, wanted[of_one], rows)
+
+        share(read_some, pieces(len(wanted), _TOGETHER), _READERS)
         return out if self.stored.isnative else out.byteswap(inplace=True).view(self.dtype)
 
     def _read_file(self, out: NDArray[Any], places: NDArray[np.intp], frames: NDArray[np.intp], rows: range) -> None:
-        if not len(frames):
-            return
         path = self.folder / self.files[self.file[frames[0]]]
         packed = self.offset[frames] == COMPRESSED
         try:
-            with open(regular_file(path), "rb", buffering=0) as file:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
+            try:
                 for place, frame in zip(places[~packed], frames[~packed], strict=True):
-                    self._fill(out[place], file.fileno(), int(self.offset[frame]), rows, path)
+                    self._fill(out[place], descriptor, int(self.offset[frame]), rows, path)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise ScanFault(f"{path} can no longer be read: {os.strerror(error.errno or 0)}.") from error
         if packed.any() and self.decode:

@@ -35,42 +35,41 @@ class Sorted:
     darks: tuple[Numbered, ...] = ()
 
 
-def list_files(folder: Path, suffixes: Sequence[str]) -> list[str]:
-    """The files with such an ending in the folder and its sub-folders, named from it. Raises ScanFault."""
+def find_files(folder: Path, suffixes: Sequence[str]) -> tuple[Path, list[str]]:
+    """The folder of the scan, and the files in it and its sub-folders with such an ending. Raises ScanFault.
+
+    Where only one sub-folder has such files, it is the folder of the scan, unless its name says that they are of one
+    kind (`projections`).
+    """
     try:
-        found = _with_suffix(folder, suffixes)
-        for below in _sub_folders(folder):
-            found += [f"{below.name}/{file}" for file in _with_suffix(below, suffixes)]
+        found = _with_suffix(folder, suffixes, folder)
+        below = {path: _with_suffix(path, suffixes, folder) for path in _sub_folders(folder)}
+        deeper = [path for path in below if below[path]] or [path for path in below if _sub_folders(path)]
     except OSError as error:
         raise ScanFault(f"{folder} cannot be read: {os.strerror(error.errno or 0)}.") from error
-    for name in found:
-        if not (folder / name).resolve().is_relative_to(folder.resolve()):
-            raise ScanFault(f"{folder / name} is a link out of the folder. Copy the file into it.")
-    return found
+    if not found and len(deeper) == 1 and not kind_of(deeper[0].name):
+        return find_files(deeper[0], suffixes)
+    return folder, [*found, *(f"{path.name}/{name}" for path, names in below.items() for name in names)]
 
 
-def _with_suffix(folder: Path, suffixes: Sequence[str]) -> list[str]:
-    return sorted(
-        entry.name for entry in os.scandir(folder)
+def _with_suffix(folder: Path, suffixes: Sequence[str], root: Path) -> list[str]:
+    entries = [
+        entry for entry in os.scandir(folder)
         if entry.name.lower().endswith(tuple(suffixes)) and not entry.name.startswith(".") and not entry.is_dir()
-    )  # fmt: skip
+    ]  # fmt: skip
+    for entry in entries:
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root.resolve()):
+            raise ScanFault(f"{entry.path} is a link out of the folder. Copy the file into it.")
+    return sorted(entry.name for entry in entries)
 
 
 def _sub_folders(folder: Path) -> list[Path]:
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    """Those that are no links, which could lead anywhere."""
+    names = sorted(
+        entry.name for entry in os.scandir(folder)
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+    )  # fmt: skip
     return [folder / name for name in names[:_MOST_FOLDERS]]
-
-
-def only_folder(folder: Path, suffixes: Sequence[str]) -> Path:
-    """The folder itself, or the only one in it with such files when itself it has none. Raises ScanFault.
-
-    A folder whose name says that its files are of one kind (`projections`) is not gone into.
-    """
-    names = list_files(folder, suffixes)
-    if any("/" not in name for name in names):
-        return folder
-    holding = [path for path in _sub_folders(folder) if list_files(path, suffixes)]
-    return only_folder(holding[0], suffixes) if len(holding) == 1 and not kind_of(holding[0].name) else folder
 
 
 def sort_files(names: Sequence[str]) -> Sorted:

@@ -236,6 +236,15 @@ def test_links_out_of_the_folder_are_refused(folder: Path) -> None:
         open_scan(folder)
 
 
+def test_the_only_folder_with_frames_is_gone_into(folder: Path) -> None:
+    put_series(folder)
+    (folder / "angles.txt").write_text("\n".join(str(7 * n) for n in range(6)))
+    (folder.parent / "logs" / "today").mkdir(parents=True)
+    scan = open_scan(folder.parent)
+    assert scan.path == folder
+    assert_allclose(np.rad2deg(scan.theta), 7 * np.arange(6))
+
+
 def test_a_file_of_it_names_the_folder_to_give(folder: Path) -> None:
     put_series(folder)
     with pytest.raises(ScanFault, match=f"tiff: TIFF files are read by the folder; give {folder}"):
