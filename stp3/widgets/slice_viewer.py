@@ -25,7 +25,7 @@ class SliceViewer(anywidget.AnyWidget):
     `on_ready` is called when a page connects, `on_step` with -1 or +1 when the user turns the page.
     """
 
-    _esm = _FRONT_END / "viewer.js"
+    _esm = "\n".join((_FRONT_END / name).read_text(encoding="utf-8") for name in ("painter.js", "viewer.js"))
     _css = _FRONT_END / "viewer.css"
 
     hint = traitlets.Unicode("").tag(sync=True)
