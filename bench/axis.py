@@ -1,6 +1,6 @@
 """How far the rotation axis found is off, on practice scans of many kinds whose truth is known.
 
-python bench/axis.py [--scans 200] [--folder /tmp/axis-scans] [--threads 2] [--each] [--large]
+python bench/axis.py [--scans 200] [--half] [--folder /tmp/axis-scans] [--threads 2] [--each] [--large]
 
 Printed are the median, the 95th percentile and the worst error of the verdict and of each method, how many scans got
 which colour, and every scan whose green verdict is off by more than a column. `--folder` keeps the scans for another
@@ -88,7 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        results = [(case, *judged(case, options)) for case in cases(options.first, options.scans, folder)]
+        results = [(case, *judged(case, options)) for case in cases(options, folder)]
     report(results)
     if options.large:
         large(options.threads)
@@ -110,6 +110,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scans", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--half", action="store_true", help="half acquisitions only")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", help="where the scans are kept (default: nowhere)")
     parser.add_argument("--each", action="store_true", help="a line for each scan")
@@ -117,17 +118,18 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def cases(first: int, count: int, folder: Path) -> Any:
-    for number in range(first, first + count):
+def cases(options: argparse.Namespace, folder: Path) -> Any:
+    for number in range(options.first, options.first + options.scans):
         rng = np.random.default_rng([4, number])
-        yield changed(number, rng, *written(number, rng, folder / f"{number:03}.h5"))
+        path = folder / f"{'half' if options.half else ''}{number:03}.h5"
+        yield changed(number, rng, *written(number, rng, path, half=options.half))
 
 
-def written(number: int, rng: np.random.Generator, path: Path) -> tuple[Scan, Truth]:
+def written(number: int, rng: np.random.Generator, path: Path, *, half: bool) -> tuple[Scan, Truth]:
     """A practice scan of a random kind, its axis anywhere within the kind's range."""
     columns = int(rng.integers(160, 720))
     faults = {name for name, chance in _CHANCES.items() if rng.random() < chance}
-    if rng.random() < 0.15:
+    if rng.random() < 0.15 or half:
         faults = (faults | {"half"}) - {"axis", "tilt"}
     whole = "half" in faults or rng.random() < 0.2
     angles = int(columns * rng.uniform(0.3, 1.3)) * (2 if whole else 1)
