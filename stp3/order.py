@@ -29,6 +29,8 @@ def faults(running: Sequence[StepUse]) -> Iterator[str]:
         yield f"a recipe needs exactly one reconstruction step (such as fbp), this one has {count}."
     if "extended_field_of_view" in names[: names.index("rotation_axis") if "rotation_axis" in names else 0]:
         yield "extended_field_of_view needs the rotation axis. Move it below rotation_axis."
+    if {"beam_current", "flat_field_dynamic"} <= set(names):
+        yield "beam_current and flat_field_dynamic both follow the beam. Remove beam_current."
     if "output" in names[:-1]:
         yield "output must be the last step."
 

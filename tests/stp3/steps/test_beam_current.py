@@ -102,6 +102,12 @@ def test_it_stands_before_the_flat_field() -> None:
     assert names.index("beam_current") < names.index(FlatField.name)
 
 
+def test_a_step_that_follows_the_beam_itself_is_refused_beside_it() -> None:
+    names = ["beam_current", "flat_field_dynamic", "minus_log", "rotation_axis", "fbp"]
+    with pytest.raises(UsageFault, match="Remove beam_current"):
+        Recipe.from_dict({"steps": [{"step": name} for name in names]})
+
+
 def test_a_scan_that_does_not_state_it_is_refused(tmp_path: Path) -> None:
     scan = open_scan(nexus(tmp_path / "scan.nxs", currents=False))
     with pytest.raises(UsageFault, match="ring current of each projection"):
