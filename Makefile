@@ -36,6 +36,7 @@ bench: env
 	.venv/bin/python bench/stripes.py
 	.venv/bin/python bench/iterative.py
 	.venv/bin/python bench/axis.py --large
+	.venv/bin/python bench/api.py
 
 # Names no registry.
 lock:

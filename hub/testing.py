@@ -109,7 +109,9 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_service(settings: Settings, people: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, Service]]:
+def running_service(
+    settings: Settings, people: Mapping[str, dict[str, Any]], trusted_seconds: float = 1.0
+) -> Iterator[tuple[str, Service]]:
     """The job service as the hub starts it, over HTTP, and where it answers; tokens are the keys of `people`."""
     import uvicorn
     from jupyterhub.services.auth import HubOAuth
@@ -128,7 +130,7 @@ def running_service(settings: Settings, people: Mapping[str, dict[str, Any]]) ->
         access_scopes=access,
     )
     engine = open_database(settings)
-    app = create_app(settings, engine, HubLogin(auth, "/services/jobs/", trusted_seconds=1))
+    app = create_app(settings, engine, HubLogin(auth, "/services/jobs/", trusted_seconds=trusted_seconds))
     port = free_ports(1)[0]
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)

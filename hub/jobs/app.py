@@ -65,7 +65,7 @@ def create_app(settings: Settings, engine: Engine, login: HubLogin) -> FastAPI:
     return app
 
 
-@health_routes.get("/health")
+@health_routes.get("/health", responses={503: {"description": "Something does not answer."}})
 def health(service: Here) -> Response:
     """Whether the database answers and the run directories are followed; 503 where not."""
     try:

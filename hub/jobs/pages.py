@@ -59,7 +59,9 @@ PAGES = Environment(loader=FileSystemLoader(HERE / "jobs" / "templates"), autoes
 PAGES.filters.update(duration=duration, size=size, minute=minute, moment=moment)
 
 
-@routes.get("/oauth_callback", responses={403: {}}, response_class=Response)
+@routes.get(
+    "/oauth_callback", responses={**refusals(page=True), 302: {"description": "Logged in."}}, response_class=Response
+)
 async def oauth_callback(
     service: Here, request: Request, code: Annotated[str, Query()] = "", state: Annotated[str, Query()] = ""
 ) -> Response:
@@ -67,7 +69,7 @@ async def oauth_callback(
     return await service.login.finish(request, code, state)
 
 
-@routes.get("/", responses=refusals())
+@routes.get("/", responses=refusals(page=True))
 def page(service: Here, caller: Administers, state: State | None = None) -> str:
     """Everybody's jobs."""
     return _render(service, "jobs.html", caller, **_jobs(service, caller, state), here="jobs")
@@ -85,7 +87,7 @@ def as_json(service: Here, caller: Administers) -> list[Job]:
     return all_of(Job, _shown(service, caller, None))
 
 
-@routes.get("/statistics", responses=refusals())
+@routes.get("/statistics", responses=refusals(page=True))
 def figures(service: Here, caller: Administers) -> str:
     """What was done, per week and beamline."""
     told = statistics(service)
@@ -93,7 +95,7 @@ def figures(service: Here, caller: Administers) -> str:
     return _render(service, "statistics.html", caller, told=told, weeks=weeks, charts=_charts(weeks), here="statistics")
 
 
-@routes.get("/audit", responses=refusals())
+@routes.get("/audit", responses=refusals(page=True))
 def audit(service: Here, caller: Administers) -> str:
     """Who did what."""
     query = select(AuditRow.__table__).order_by(AuditRow.number.desc()).limit(SHOWN_LINES)
@@ -102,19 +104,23 @@ def audit(service: Here, caller: Administers) -> str:
     return _render(service, "audit.html", caller, lines=lines, here="audit")
 
 
-@routes.get("/job/{owner}/{job}", responses=refusals(404))
+@routes.get("/job/{owner}/{job}", responses=refusals(404, page=True))
 def one(service: Here, caller: Asks, owner: Word, job: Word) -> str:
     """A job with its log, and what may be done about it."""
     return _job_page(service, caller, service.job(caller, owner, job))
 
 
-@routes.get("/job/{owner}/{job}/{action}", responses=refusals(404))
+@routes.get("/job/{owner}/{job}/{action}", responses=refusals(404, page=True))
 def confirm(service: Here, caller: Asks, owner: Word, job: Word, action: Action) -> str:
     """Asks before anything is done."""
     return _render(service, "confirm.html", caller, job=service.job(caller, owner, job), action=action)
 
 
-@routes.post("/job/{owner}/{job}/{action}", responses={**refusals(404, 409), 303: {}}, response_class=Response)
+@routes.post(
+    "/job/{owner}/{job}/{action}",
+    responses={**refusals(404, 409, page=True), 303: {"description": "Done: back to the job."}},
+    response_class=Response,
+)
 def do(service: Here, caller: Asks, owner: Word, job: Word, action: Action) -> Response:
     """Does it, and shows the job again."""
     found = service.job(caller, owner, job)

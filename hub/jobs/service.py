@@ -19,6 +19,14 @@ from .login import HubLogin
 from .requests_seen import RequestsSeen
 from .tables import JobRow
 
+WORDS: dict[int | str, str] = {
+    401: "No login.",
+    403: "Not open to you.",
+    404: "Not there, or not yours to see.",
+    409: "Not possible as things are.",
+    429: "Too many.",
+    503: "The database does not answer.",
+}
 NOT_THERE = "There is no such thing here, or it is not yours to see."
 Row = Any
 
@@ -105,6 +113,15 @@ Asks = Annotated[Caller, Depends(_caller)]  # anybody with a login
 Administers = Annotated[Caller, Depends(_admin)]
 
 
-def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a route, as OpenAPI wants them; 401, 403 and 503 may come from every route."""
-    return {code: {"model": Fault} for code in (401, 403, 503, *codes)}
+def refusals(*codes: int, page: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, as OpenAPI wants them; 401, 403 and 503 may come from every route.
+
+    Those of a page are pages, and in place of 401 the browser is sent to the login.
+    """
+    words = {"text/html": {"schema": {"type": "string"}}}
+    kind = {"application/json": {"schema": Fault.model_json_schema()}}
+    told: dict[int | str, dict[str, Any]] = {code: {"content": words if page else kind} for code in (403, *codes)}
+    told |= {401: {"content": kind}, 503: {"content": kind}}
+    for code, content in told.items():
+        content["description"] = WORDS[code]
+    return told | ({302: {"description": "To the login."}} if page else {})
