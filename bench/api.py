@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from stp3_hub.jobs.__main__ import rebuild
 from stp3_hub.jobs.database import open_database
 from stp3_hub.jobs.follower import Follower
@@ -81,7 +82,7 @@ def serve(settings: Settings, pipe: Any) -> None:
 async def load(url: str, jobs: int, rate: float, seconds: float) -> list[tuple[str, float, int]]:
     """What was asked, the time of the answer in seconds, its status."""
     dice, answers = random.Random(2), []
-    client = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=200))
+    client = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=200, keepalive_expiry=2))
 
     async def ask(kind: str, due: float) -> None:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
@@ -124,9 +125,13 @@ def measure(name: str, settings: Settings, given: argparse.Namespace) -> None:
     server.start()
     url = ours.recv()
     asyncio.run(load(url, given.jobs, given.rate, 3))  # connections and statistics warm
+    before = sum(psutil.Process(server.pid).cpu_times()[:2])
     answers = asyncio.run(load(url, given.jobs, given.rate, given.seconds))
+    cpu = psutil.Process(server.pid).cpu_times()
     ours.send("end")
     server.join()
+    cores = (cpu.user + cpu.system - before) / given.seconds
+    print(f"  the service used {cores:.2f} cores, {cores / given.rate * 1e3:.1f} ms of a core an answer")
     wrong = [status for _, _, status in answers if status >= 400]
     print(f"  {len(answers)} answers at {given.rate:g}/s, {len(wrong)} of them refusals or faults")
     rows = {"all": [seconds for _, seconds, _ in answers]}

@@ -16,6 +16,7 @@ from ..settings import HERE, Settings
 from .tables import Base
 
 BUSY_SECONDS = 15
+POOL = {"pool_size": 20, "max_overflow": 25}  # one for each of the 40 threads that answer, and the follower's
 
 
 class Busy(Exception):
@@ -43,8 +44,8 @@ def only_writer(settings: Settings) -> Iterator[None]:
 def connect(url: str) -> Engine:
     """The database at `url` as it is. A commit is on disk when it returns."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=12, max_overflow=12)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=12, max_overflow=12)
+        return create_engine(url, pool_pre_ping=True, **POOL)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -16,13 +16,19 @@ SECONDS = 4.0  # beyond one example of each operation
 HEADERS = {"Authorization": "Bearer ada-token"}
 # a recipe's name is one line and its content has a size: more than JSON Schema can say
 STRICTER = [positive_data_acceptance]
+CALM = settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def tries(operation: Any, examples: int) -> None:
     """Sends what the description allows, and what it does not; raises where an answer is not as described."""
 
-    @settings(max_examples=examples, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
-    @settings(suppress_health_check=list(HealthCheck))
+    @settings(CALM, max_examples=examples)
     @given(case=operation.as_strategy())
     def holds(case: Any) -> None:
         case.call_and_validate(headers=HEADERS, excluded_checks=STRICTER)
