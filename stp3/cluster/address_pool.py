@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from distributed import Client, Security
@@ -17,6 +18,7 @@ from stp3.errors import Stp3Error
 
 _JOIN_SECONDS = 10
 _LONELY_SECONDS = 300.0
+_LOOK_SECONDS = 5.0
 
 
 @asynccontextmanager
@@ -59,8 +61,10 @@ def _version() -> str:
 
 async def _watch(client: Any) -> None:
     """Raises Stp3Error when the cluster is gone for long."""
-    alone = 0.0
-    while alone < _LONELY_SECONDS:
-        await asyncio.sleep(1)
-        alone = 0.0 if client.status == "running" and client.nthreads_known() else alone + 1
+    seen = time.monotonic()
+    while time.monotonic() - seen < _LONELY_SECONDS:
+        await asyncio.sleep(_LOOK_SECONDS)
+        with suppress(OSError, TimeoutError):
+            if (await asyncio.wait_for(client.scheduler.identity(), _JOIN_SECONDS))["n_workers"]:
+                seen = time.monotonic()
     raise Stp3Error("the cluster has no workers any more. Start some, then resume the job.")
