@@ -24,6 +24,16 @@ DEFAULT_STEPS = (
     "flat_field", "zingers", "minus_log", "stripes_all", "rotation_axis", "fbp", "circle_mask", "output",
 )  # fmt: skip
 _FORMAT = 1
+_MOST_LETTERS = 1_000_000
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, of which a few lines unfold to any size."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias (*name). Write the values out.")
+        return super().compose_node(parent, index)
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,14 @@ class Recipe:
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:
         """The recipe in a YAML text. Raises RecipeFault."""
+        if len(text) > _MOST_LETTERS:
+            raise RecipeFault(f"the recipe has {len(text)} letters; at most {_MOST_LETTERS} are expected.")
         try:
-            return cls.from_dict(yaml.safe_load(text))
-        except yaml.YAMLError as error:
+            return cls.from_dict(yaml.load(text, _PlainLoader))  # noqa: S506 - a safe loader
+        except (yaml.YAMLError, ValueError) as error:
             raise RecipeFault(f"the recipe is not valid YAML: {' '.join(str(error).split())}") from error
+        except RecursionError as error:
+            raise RecipeFault("the recipe is nested too deeply. Write it as a list of steps.") from error
 
     @classmethod
     def load(cls, path: str | Path) -> Recipe:
