@@ -40,15 +40,20 @@ class Level:
         """What a viewer reads at a time."""
         _, y, x = self.shape
         if max(self.factors) == 1:
-            return 1, min(_TILE, y), min(_TILE, x)
+            return 1, _even(y, _TILE), _even(x, _TILE)
         rows = max(many for many in range(1, _CUBE[0] + 1) if self.shard_rows % many == 0)
-        return rows, min(_CUBE[1], y), min(_CUBE[2], x)
+        return rows, _even(y, _CUBE[1]), _even(x, _CUBE[2])
 
     @property
     def shards(self) -> list[range]:
         """The slices of each shard."""
         rows = self.shape[0]
         return [range(start, min(start + self.shard_rows, rows)) for start in range(0, rows, self.shard_rows)]
+
+
+def _even(length: int, most: int) -> int:
+    """The length of chunks of at most so many voxels such that hardly any room is left over at the end."""
+    return -(-length // -(-length // most))
 
 
 def levels(layout: Layout) -> list[Level]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class Zarr(Writer):
         return (rows.start - self.layout.rows.start) // self.layout.slab_rows
 
     def prepare(self) -> None:
-        self._write_metadata(None)
+        self._write_metadata()
 
     def write(self, rows: range, slices: NDArray[Any]) -> tuple[Unit, ...]:
         shard, units = self._shard_of(rows), []
@@ -67,7 +68,7 @@ class Zarr(Writer):
                     number - 1, range(2 * rows.start, min(2 * rows.stop, self._levels[number - 1].shape[0]))
                 )
                 units.append(self._write_shard(number, shard, halved(below)))
-        return (*units, *self._write_metadata(histogram_of(records)))
+        return (*units, *self._write_metadata(histogram_of(records), units))
 
     def done_rows(self) -> list[int]:
         slabs = [self.layout.slab_of(row) for row in self.layout.rows[:: self.layout.slab_rows]]
@@ -92,12 +93,14 @@ class Zarr(Writer):
         name = self._shard_name(level, shard)
         return self._write(name, shard_parts(self._levels[level], slices))
 
-    def _write_metadata(self, histogram: Histogram | None) -> list[Unit]:
+    def _write_metadata(self, histogram: Histogram | None = None, units: Sequence[Unit] = ()) -> list[Unit]:
+        attributes = _attributes(self.layout, self._levels, histogram)
+        attributes["stp3"]["xxh3_128"] = {unit.path.removeprefix(f"{_FOLDER}/"): unit.xxh128 for unit in units}
         arrays = {f"{number}/": array_metadata(level, self.layout.dtype) for number, level in enumerate(self._levels)}
         group = {
             "zarr_format": 3,
             "node_type": "group",
-            "attributes": _attributes(self.layout, self._levels, histogram),
+            "attributes": attributes,
         }
         return [
             self._write(f"{_FOLDER}/{place}zarr.json", [json.dumps(content, indent=1).encode()])

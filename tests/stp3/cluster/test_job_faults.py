@@ -50,7 +50,7 @@ def test_a_killed_driver_goes_on_where_it_was(jobs: Any, long_scan: Path, long_v
     np.testing.assert_array_equal(jobs.done(job), long_volume, strict=True)
     assert job.state().rows_done == 24
     assert job.state().bytes_written >= long_volume.nbytes
-    assert job.state().bytes_written < 1.1 * long_volume.nbytes
+    assert job.state().bytes_written < 1.2 * long_volume.nbytes  # a multiscale volume adds a seventh
     assert all(jobs.journalled(job)[start] == 1 for start in finished)
     assert (job.folder / "resolved.json").read_bytes() == resolved
 

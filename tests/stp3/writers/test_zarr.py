@@ -75,6 +75,13 @@ def test_slabs_bring_the_levels_that_they_do_not_cut(tmp_path: Path) -> None:
     assert (last.shape, last.factors, last.shard_rows, last.chunk) == ((75, 256, 256), (8, 8, 8), 8, (8, 128, 128))
 
 
+@pytest.mark.parametrize("width", [384, 640, 300])
+def test_hardly_more_is_stored_than_there_are_voxels(tmp_path: Path, width: int) -> None:
+    data = np.zeros((4, width, width), np.uint16)
+    shards = made(tmp_path / "v", data, 4).glob("0/c/*/0/0")
+    assert sum(path.stat().st_size for path in shards) < 1.02 * data.nbytes
+
+
 def test_the_metadata_are_those_of_ome(tmp_path: Path) -> None:
     data = RNG.integers(0, 60000, (3, 300, 520)).astype(np.uint16)
     folder = made(tmp_path / "v", data, 2, provenance={"user": "ada", "scan": {"sample": "amber"}}, unit="1/cm",
@@ -96,6 +103,9 @@ def test_the_metadata_are_those_of_ome(tmp_path: Path) -> None:
     assert attributes["stp3"]["grey_range"] == [-1.0, 2.0]
     assert attributes["stp3"]["provenance"]["user"] == "ada"
     assert sum(attributes["stp3"]["histogram"]["counts"]) == data.size
+    sums = {unit.path: unit.xxh128 for unit in open_volume(tmp_path / "v").files}
+    assert attributes["stp3"]["xxh3_128"]["1/c/0/0/0"] == sums["volume.ome.zarr/1/c/0/0/0"]
+    assert len(attributes["stp3"]["xxh3_128"]) == 5
 
 
 def test_the_model_of_ome_zarr_takes_it(tmp_path: Path) -> None:
