@@ -191,7 +191,7 @@ def test_ways_to_remove_rings_are_shown_and_one_is_taken(scan_shown):
     page.locator(".stp3-suggest").click()
     page.wait_for_function("document.querySelectorAll('.stp3-film-detail:not(:empty)').length > 8", timeout=60_000)
     films_drawn(page, page.locator(".stp3-film").count())
-    other = page.locator('.stp3-film[aria-selected="false"]').first
+    other = page.locator('.stp3-film[aria-selected="false"]').filter(has_not_text="No removal").first
     name = other.locator("b").text_content().split(". ")[1].split(",")[0]
     after(page, other.click)
     assert name in page.locator(".stp3-stripes-method").text_content()
