@@ -130,8 +130,9 @@ class OfficeAuthenticator(Authenticator):  # type: ignore[misc]
     async def _look_again(self, user: Any) -> None:
         model = await self.refresh_user(user)
         if isinstance(model, dict):
-            user.admin = model["admin"]
-            user.sync_groups(model["groups"])
+            if user.admin != model["admin"]:
+                user.admin = model["admin"]
+            user.sync_groups(model["groups"])  # commits
             await user.save_auth_state(model["auth_state"])
             user._auth_refreshed = time.monotonic()
 

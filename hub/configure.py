@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 from tornado.web import StaticFileHandler
 
+from .accounts import warning
 from .home import HomePage
 from .logins import configure_authenticator
 from .roles import configure_roles
@@ -21,19 +23,18 @@ PAGE_POLICY = (
 )
 
 
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
 class ConfigurationFault(Exception):
     """The settings do not make a hub; the text says what to change."""
 
 
 def configure(c: Any, settings: Settings) -> None:
     """Write the configuration of the hub into `c`; raises ConfigurationFault."""
-    if not settings.practice:
-        raise ConfigurationFault(
-            "This version starts all servers under one account, which is for practice only. "
-            "Set practice = true in hub.toml, or start it with `make run`."
-        )
-    settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings.run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if fault := production_fault(settings):
+        raise ConfigurationFault(fault)
+    make_private(settings)
     write_jupyter_folder(settings)
     _configure_hub(c, settings)
     configure_authenticator(c, settings)
@@ -44,13 +45,42 @@ def configure(c: Any, settings: Settings) -> None:
     _configure_pages(c, settings)
 
 
+def production_fault(settings: Settings) -> str:
+    """What forbids to open the door with these settings, in words; empty where nothing does."""
+    if settings.practice:
+        return ""
+    if not settings.office:
+        return "There is no user office: set [office] in the settings, or start a practice facility with `make run`."
+    if not settings.public_url.startswith("https://") and settings.address not in LOOPBACK:
+        return (
+            f"The door would listen on {settings.address} without TLS. Put a proxy with TLS in front of it, set "
+            'public_url = "https://…" and leave address at 127.0.0.1.'
+        )
+    return ""
+
+
+def make_private(settings: Settings) -> None:
+    """Make the runtime folders: the hub's alone, save that people's servers must pass through to their own folders."""
+    passage = 0o700 if settings.practice or os.getuid() != 0 else 0o711
+    for folder in (settings.var, settings.run_folder, settings.var / "home", settings.var / "jobs"):
+        folder.mkdir(mode=passage, parents=True, exist_ok=True)
+        folder.chmod(passage)
+    for folder in (settings.var / "secrets", settings.var / "logs", settings.visits_folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+    for database in settings.var.glob("*.sqlite*"):
+        database.chmod(0o600)
+    os.umask(0o077)  # whatever hub and services write from here on: the databases above all
+
+
 def _configure_hub(c: Any, settings: Settings) -> None:
-    c.JupyterHub.bind_url = settings.base_url
+    c.JupyterHub.bind_url = settings.bind_url
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
     c.JupyterHub.db_url = f"sqlite:///{settings.var / 'hub.sqlite'}"
     c.JupyterHub.cookie_secret = settings.secret("cookie")
     c.JupyterHub.default_url = "/hub/home"
-    c.JupyterHub.cleanup_servers = True
+    # a hub that is started again finds the servers that went on running
+    c.JupyterHub.cleanup_servers = settings.practice
     c.JupyterHub.authenticate_prometheus = True
     c.JupyterHub.tornado_settings = {
         "headers": {
@@ -60,6 +90,7 @@ def _configure_hub(c: Any, settings: Settings) -> None:
         },
         # how long a click waits for a server before the "is starting" page is shown instead
         "slow_spawn_timeout": 10,
+        "cookie_options": {"secure": True} if settings.base_url.startswith("https://") else {},
     }
 
 
@@ -94,6 +125,7 @@ def _configure_pages(c: Any, settings: Settings) -> None:
     c.JupyterHub.template_vars = {
         "facility": settings.facility,
         "practice": settings.practice,
+        "account_warning": warning(settings),
         "warm_start": settings.warm_start,
         "home_page": HomePage(settings),
     }

@@ -77,9 +77,9 @@ class SpawnProfile(BaseModel):
     server_name: str
     title: str
     roles: frozenset[Role]
-    command: tuple[str, ...]
+    command: tuple[str, ...] = Field(description="arguments of Python; {socket}: where it listens")
     default_url: str
-    unix_socket: bool
+    own_account: bool = Field(description="whether it is for people with an account of their own only")
 
 
 class JobRecord(BaseModel):

@@ -13,11 +13,17 @@ import psutil  # type: ignore[import-untyped]
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
 
 
 def die_with_parent() -> None:
     """Ask for SIGTERM when the starting process ends in whatever way; to be called between fork and exec."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def no_new_privileges() -> None:
+    """Have no program of this process and its children gain rights by being run (sudo, setuid)."""
+    ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def adopt_orphans() -> None:

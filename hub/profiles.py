@@ -5,7 +5,6 @@ What a browser sends along (`user_options`) is never looked at.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
 from .models import Role, SpawnProfile
@@ -14,9 +13,9 @@ DASHBOARDS = SpawnProfile(
     server_name="",
     title="Dashboards",
     roles=frozenset(Role),
-    command=(sys.executable, "-m", "stp3_hub.dashboard_server"),
+    command=("-m", "stp3_hub.dashboard_server"),
     default_url="/",
-    unix_socket=True,
+    own_account=False,
 )
 
 LAB = SpawnProfile(
@@ -24,7 +23,6 @@ LAB = SpawnProfile(
     title="JupyterLab",
     roles=frozenset({Role.SCIENTIST, Role.ADMIN}),
     command=(
-        sys.executable,
         "-m",
         "jupyterhub.singleuser",
         "--LabApp.extension_manager=readonly",
@@ -32,9 +30,11 @@ LAB = SpawnProfile(
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
         "--ServerApp.answer_yes=True",
         "--KernelManager.transport=ipc",
+        "--ServerApp.sock={socket}",
+        "--ServerApp.sock_mode=0600",
     ),
     default_url="/lab",
-    unix_socket=False,
+    own_account=True,
 )
 
 PROFILES = {profile.server_name: profile for profile in (DASHBOARDS, LAB)}

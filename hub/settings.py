@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     practice: bool = Field(default=False, description="practice mode: all servers run under the hub's own account")
     var: Path = Field(default=CHECKOUT / "var", description="runtime folder: data, jobs, database, secrets, logs")
 
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[A-Za-z0-9.\-\[\]:]+)?$",
+        description="where browsers find the door, such as https://tomo.example.org; none: address and port",
+    )
+    own_proxy: bool = Field(default=True, description="the hub starts the proxy; false: stp3-hub proxy is a service")
     address: str = Field(default="127.0.0.1", description="address the door listens on")
     port: int = Field(default=8000, ge=1, le=65535, description="port the door listens on")
     hub_port: int = Field(default=8081, ge=1, le=65535, description="port of the hub itself, on loopback")
@@ -72,6 +78,14 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("STP3_HUB_DATA", "STP3_DATA"),
         description="one more folder of scans, shown to everybody in practice mode as the visit 'data'",
     )
+    python: Path = Field(default=Path(sys.executable), description="the Python that people's servers run on")
+    accounts: Path | None = Field(default=None, description="YAML file: the hub's name of a person -> account")
+    lowest_uid: int = Field(default=1000, ge=1, description="no server runs under an account below it")
+    lowest_gid: int = Field(default=100, ge=1, description="nor under a group below it")
+    guest_uids: tuple[int, int] | None = Field(
+        default=None, description="first and last number for people without an account; none: they have no servers"
+    )
+    guest_group: str = Field(default="stp3-guests", description="their group, which may read the visits' data")
     dashboards: Path = Field(
         default=CHECKOUT / "notebooks" / "dashboards", description="notebooks served as dashboards"
     )
@@ -118,6 +132,11 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         """Where a browser finds the door, without a slash at the end."""
+        return self.public_url or self.bind_url
+
+    @property
+    def bind_url(self) -> str:
+        """Where the door listens."""
         return f"http://{self.address}:{self.port}"
 
     @property
@@ -177,6 +196,11 @@ def _as_text(value: Any) -> str:
 def operators_file() -> Path:
     """The file of the operator's keys, whether it is there or not."""
     return Path(os.environ.get(FILE_VARIABLE) or OPERATORS_FILE)
+
+
+def slurm_configuration() -> Path:
+    """Where SLURM is set up, whether it is there or not."""
+    return Path(os.environ.get("SLURM_CONF") or "/etc/slurm/slurm.conf")
 
 
 class ServerEnvironment(BaseSettings):

@@ -1,4 +1,4 @@
-"""Starts a person's servers as processes of this machine, in practice mode: all under the hub's own account."""
+"""Starts a person's servers as processes of this machine, each under the account that `accounts` finds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import json
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner, SpawnException
-from traitlets import Bool
 
+from .accounts import HUBS, Account, AccountFault, account_of, become
 from .authenticator import DOWN, person_in
-from .models import Visit
+from .models import Person, SpawnProfile, Visit
 from .processes import die_with_parent
 from .profiles import LAB, Refusal, profile_for, visits_of
 from .settings import Settings, server_path
@@ -34,10 +35,10 @@ LAB_SETTINGS = {
 
 
 class VisitSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
-    """A process per server; dashboards on a unix socket, JupyterLab on a port of loopback."""
+    """A process per server on a unix socket that its person, and root, alone can open."""
 
     settings: Settings
-    unix_socket = Bool(False, help="whether this server listens on a socket rather than a port")
+    account = HUBS
 
     @property
     def runtime_folder(self) -> Path:
@@ -51,12 +52,18 @@ class VisitSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
         return self.runtime_folder / "server.sock"
 
     def make_preexec_fn(self, name: str) -> Any:
-        """Practice servers go with the hub, even where it is killed."""
-        home = str(self.settings.home_folder(self.user.name))
+        """The process becomes the person's; practice servers go with the hub, even where it is killed."""
+        home, account = self.settings.home_folder(self.user.name), self.account
+        notebooks = self.settings.notebooks if self.name == LAB.server_name else None
+        practice = self.settings.practice
 
         def before_exec() -> None:
-            die_with_parent()
+            become(account)
+            if practice:
+                die_with_parent()
             os.chdir(home)
+            if notebooks:
+                copy_notebooks(notebooks, home / "notebooks")
 
         return before_exec
 
@@ -68,24 +75,22 @@ class VisitSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]
     def get_env(self) -> dict[str, str]:
         """The environment of the server."""
         env: dict[str, str] = super().get_env()
-        if self.unix_socket:
-            env["JUPYTERHUB_SERVICE_URL"] = f"http+unix://{quote(str(self.socket_path), safe='')}{self.server.base_url}"
+        env["JUPYTERHUB_SERVICE_URL"] = self._socket_url() + self.server.base_url
         return env
+
+    def _socket_url(self) -> str:
+        return f"http+unix://{quote(str(self.socket_path), safe='')}"
 
     async def start(self) -> Any:
         """Start the process; where it will answer."""
         self.socket_path.unlink(missing_ok=True)
-        address = await super().start()
-        if not self.unix_socket:
-            return address
+        await super().start()
         # The hub looks for a server at longer and longer intervals; waiting for the socket here saves up to a second.
         while not self.socket_path.exists():
             if await self.poll() is not None:
-                raise SpawnException(
-                    "The dashboards could not be started; the hub's log says why.", reason="ended", status_code=500
-                )
+                raise SpawnException("The server could not be started; the hub's log says why.", status_code=500)
             await asyncio.sleep(SOCKET_POLL_SECONDS)
-        return f"http+unix://{quote(str(self.socket_path), safe='')}"
+        return self._socket_url()
 
 
 def visit_records(settings: Settings, visits: tuple[Visit, ...], groups: frozenset[str]) -> list[dict[str, str]]:
@@ -114,15 +119,15 @@ async def prepare_server(spawner: VisitSpawner) -> None:
         raise SpawnException("Please log in again.", reason="forbidden", status_code=403)
     if time.time() - auth_state["checked"] > JUST_NOW_SECONDS:
         raise SpawnException(DOWN, reason="office down", status_code=503)
-    spawner.cmd = list(profile.command)
+    spawner.account = _account(person, profile, settings)
+    if spawner.account.kind != "own" and not settings.practice:
+        spawner.log.warning("%s has no account of their own: uid %d", person.username, spawner.account.uid)
+    spawner.cmd = [str(settings.python), *(part.format(socket=spawner.socket_path) for part in profile.command)]
     spawner.default_url = profile.default_url
-    spawner.unix_socket = profile.unix_socket
-    for folder in (
-        settings.home_folder(person.username),
-        settings.jobs_folder(person.username),
-        spawner.runtime_folder,
-    ):
+    folders = (settings.home_folder(person.username), settings.jobs_folder(person.username), spawner.runtime_folder)
+    for folder in folders:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chown(folder, spawner.account.uid, spawner.account.gid)
     visits = visit_records(settings, person.visits, groups)
     told = {visit["id"] for visit in visits}
     record_visits(settings, person.username, [visit for visit in person.visits if visit.id in told])
@@ -131,7 +136,8 @@ async def prepare_server(spawner: VisitSpawner) -> None:
         "JUPYTER_RUNTIME_DIR": str(spawner.runtime_folder),
     }
     if profile is LAB:
-        _prepare_lab(spawner, settings, person.username)
+        spawner.notebook_dir = str(settings.home_folder(person.username) / "notebooks")
+        spawner.args = ["--allow-root"] if spawner.account.uid == 0 else []
 
 
 def server_environment(settings: Settings, username: str, visits: list[dict[str, str]]) -> dict[str, str]:
@@ -149,22 +155,37 @@ def server_environment(settings: Settings, username: str, visits: list[dict[str,
     }
 
 
-def _prepare_lab(spawner: VisitSpawner, settings: Settings, username: str) -> None:
-    """Point JupyterLab at a folder of the person's own that holds the scientists' notebooks."""
-    folder = settings.home_folder(username) / "notebooks"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for notebook in sorted(settings.notebooks.glob("*.ipynb")) + sorted(settings.notebooks.glob("scientists/*.ipynb")):
-        if not (folder / notebook.name).exists():  # what a person has changed stays
-            shutil.copyfile(notebook, folder / notebook.name)
-    spawner.notebook_dir = str(folder)
-    spawner.args = ["--allow-root"] if os.getuid() == 0 else []
+def _account(person: Person, profile: SpawnProfile, settings: Settings) -> Account:
+    """The account a server runs under; refuses in words."""
+    try:
+        account = account_of(person, settings)
+    except AccountFault as fault:
+        raise SpawnException(str(fault), reason="no account", status_code=403) from None
+    if profile.own_account and account.kind != "own" and not settings.practice:
+        words = (
+            f"{profile.title} needs an account of your own on this machine. Ask your local contact to have one made."
+        )
+        raise SpawnException(words, reason="no account", status_code=403)
+    return account
+
+
+def copy_notebooks(source: Path, folder: Path) -> None:
+    """Copy the scientists' notebooks into a person's folder, as that person; what they have changed stays."""
+    with suppress(OSError):  # a full or odd home is no reason to start nothing
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for notebook in sorted(source.glob("*.ipynb")) + sorted(source.glob("scientists/*.ipynb")):
+            if not (folder / notebook.name).exists():
+                shutil.copyfile(notebook, folder / notebook.name)
 
 
 def write_jupyter_folder(settings: Settings) -> None:
     """Make var/jupyter, which every server reads: Lab's settings (no news, no look for updates)."""
     overrides = settings.var / "jupyter" / "labconfig" / "default_setting_overrides.json"
-    overrides.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    overrides.parent.mkdir(parents=True, exist_ok=True)
     overrides.write_text(json.dumps(LAB_SETTINGS, indent=1))
+    for path in (settings.var / "jupyter", overrides.parent):
+        path.chmod(0o755)
+    overrides.chmod(0o644)
 
 
 def configure_spawner(c: Any, settings: Settings) -> None:

@@ -34,9 +34,12 @@ class UnixProxy(ConfigurableHTTPProxy):  # type: ignore[misc]
 
 
 def configure_proxy(c: Any, settings: Settings) -> None:
-    """Write the proxy's part of the hub's configuration. The hub draws the proxy's token itself."""
+    """Write the proxy's part of the hub's configuration. A proxy of the hub's own gets a token that the hub draws."""
     c.JupyterHub.proxy_class = UnixProxy
     c.UnixProxy.command = [str(node_program() or shutil.which("node")), str(proxy_script())]
     c.UnixProxy.api_url = f"http://127.0.0.1:{settings.proxy_port}"
     c.UnixProxy.pid_file = str(settings.var / "proxy.pid")
     c.UnixProxy.log_level = "warn"
+    c.UnixProxy.should_start = settings.own_proxy
+    if not settings.own_proxy:
+        c.UnixProxy.auth_token = settings.secret("proxy").hex()
