@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "setpriv")
 _READY_SECONDS = 20.0
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 
@@ -112,7 +112,7 @@ class Slurm:
             raise FileNotFoundError(f"{program} is not installed")
         with open(self.folder / f"log/{as_name or program}.out", "ab") as log:
             self._running[as_name or program] = subprocess.Popen(
-                [path, *arguments],
+                [*_WITH_US, path, *arguments],
                 env={"PATH": os.environ.get("PATH", "") + ":" + _SYSTEM_FOLDERS, **self.environment},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
@@ -165,6 +165,8 @@ class Slurm:
         )
         (self.folder / "slurm.conf").write_text(settings)
 
+
+_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")  # daemons end with the process that started them, killed or not
 
 _SETTINGS = """\
 ClusterName=practice
