@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from .settings import Settings, inherited_environment, operators_file
 
 FOLDERS = ("secrets", "visits")
-FILES = ("guests.json",)
+FILES = ("guests.json", "decisions.jsonl")
 
 
 class BackupFault(Exception):

@@ -14,6 +14,7 @@ from fastapi import HTTPException
 from ..settings import server_path
 from .callers import Caller
 from .decisions import Decision
+from .run_directory import open_inside
 from .service import Service
 
 RETRY_SECONDS = 90
@@ -41,7 +42,7 @@ def cancel(service: Service, caller: Caller, job: Any) -> str:
     _note(service, caller, job, "job.cancel")
     path = _folder(service, job) / "cancel"
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
+        os.close(open_inside(path, os.O_CREAT | os.O_WRONLY))
     except OSError as fault:
         raise Refused(f"Job {job.id} cannot be stopped from here: {fault.strerror}.") from None
     return f"Job {job.id} will stop within seconds; its finished slices stay."
@@ -51,8 +52,8 @@ def retry(service: Service, caller: Caller, job: Any) -> str:
     """What was set going, in words; raises Refused where the job is not stopped, or does not start."""
     if job.state not in {"failed", "cancelled", "interrupted"}:
         raise Refused(f"Job {job.id} is {job.state}: only a stopped job can be tried again.")
-    if not service.settings.practice:
-        raise Refused(f"Job {job.id} belongs to an account of its own: its owner can go on with it in the workbench.")
+    if _folder(service, job).parent.stat().st_uid != os.getuid():
+        raise Refused(f"Job {job.id} runs under its owner's account: only they can go on with it, in the workbench.")
     _note(service, caller, job, "job.retry")
     command = [sys.executable, "-m", "stp3.cli", "jobs", "resume", job.id, "--detach"]
     try:

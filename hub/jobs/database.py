@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def open_database(settings: Settings) -> Engine:
 @contextmanager
 def only_writer(settings: Settings) -> Iterator[None]:
     """Holds the right to write; raises Busy where another process has it."""
-    with open(settings.var / "jobs.lock", "w") as file:
+    with open(settings.var / "jobs.lock", "w", opener=partial(os.open, mode=0o600)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

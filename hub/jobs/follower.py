@@ -11,7 +11,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine, select
@@ -31,15 +30,8 @@ SETTLED_NS = 2 * 10**9  # a folder that changed later than this is listed again:
 JOB = re.compile(JOB_ID)
 PERSON = re.compile(r"[A-Za-z0-9_-]{1,128}")
 log = logging.getLogger("stp3.jobs")
+READ_AGAIN = "?"
 Key = tuple[str, str]  # owner, id
-
-
-@dataclass
-class Seen:
-    """What was found at the last look."""
-
-    signature: str
-    live: bool
 
 
 class Follower:
@@ -50,7 +42,8 @@ class Follower:
         self.store = Store(settings, engine)
         self.last_round = 0.0
         self._tell = tell
-        self._jobs: dict[Key, Seen] = {}
+        self._jobs: dict[Key, str] = {}  # the signature of the state that was read last; empty: there is none
+        self._live: set[Key] = set()
         self._folders: dict[str, tuple[int, set[str]]] = {}
         self._visits = ""
         self._sweep: list[Key] = []
@@ -77,9 +70,9 @@ class Follower:
             self._remember()
         self._read_visits()
         wanted = self._new_and_gone()
-        wanted |= {key for key, seen in self._jobs.items() if seen.live}
+        wanted |= self._live
         wanted |= set(self._jobs if everything else self._next_of_sweep())
-        changed = sum(self._bring(part) for part in _parts(sorted(wanted), AT_ONCE))
+        changed = sum(self._bring(part) for part in _parts(self._not_as_known(wanted), AT_ONCE))
         self.last_round = time.time()
         return changed
 
@@ -95,21 +88,23 @@ class Follower:
             rows = connection.execute(
                 select(JobRow.owner, JobRow.id, JobRow.signature, JobRow.state).where(JobRow.removed == 0)
             )
-            self._jobs = {(row.owner, row.id): Seen(row.signature, _lives(row.state)) for row in rows}
+            found = {(row.owner, row.id): (row.signature, row.state) for row in rows}
+        self._jobs = {key: signature for key, (signature, _) in found.items()}
+        self._live = {key for key, (_, state) in found.items() if state in {"waiting", "running"}}
         self._folders = {owner: (0, set()) for owner, _ in self._jobs}
         for owner, job in self._jobs:
             self._folders[owner][1].add(job)
         self._sweep, self._known = [], True
 
     def _read_visits(self) -> None:
-        """Who was at which visit; the jobs of whom that has changed for are read again."""
-        now = signature(self.settings.visits_folder)
-        if now == self._visits and self._known:
+        """Who was at which visit; jobs that count to another visit now are read again."""
+        folder = self.settings.visits_folder
+        now = signature(str(folder)) + ("" if _settled(folder) else f" {time.time()}")
+        if now == self._visits:
             return
-        for owner in self.store.learn(known_visits(self.settings)):
-            for key, seen in self._jobs.items():
-                if key[0] == owner:
-                    seen.signature, seen.live = "read again", True
+        for key in self.store.learn(known_visits(self.settings)):
+            self._jobs[key] = READ_AGAIN
+            self._live.add(key)
         self._visits = now
 
     def _new_and_gone(self) -> set[Key]:
@@ -127,8 +122,7 @@ class Follower:
             names = {path.name for path in folder.iterdir() if JOB.fullmatch(path.name)}
         except OSError:  # the folder is gone, or no folder
             changed, names = 0, set()
-        settled = changed if changed < time.time_ns() - SETTLED_NS else 0
-        self._folders[folder.name] = (settled, names)
+        self._folders[folder.name] = (changed if _settled(folder) else 0, names)
         return names ^ before
 
     def _next_of_sweep(self) -> list[Key]:
@@ -138,32 +132,32 @@ class Follower:
         part, self._sweep = self._sweep[:share], self._sweep[share:]
         return part
 
-    def _bring(self, keys: Iterable[Key]) -> int:
+    def _not_as_known(self, keys: Iterable[Key]) -> list[tuple[Key, str]]:
+        """Those of the jobs that live, or whose state was written anew, with its signature now; in order."""
+        root = str(self.settings.var / "jobs")
+        found = ((key, signature(f"{root}/{key[0]}/{key[1]}/state.json")) for key in keys)
+        return sorted((key, now) for key, now in found if key in self._live or now != self._jobs.get(key))
+
+    def _bring(self, changed: list[tuple[Key, str]]) -> int:
         found: list[Found] = []
         gone: list[Key] = []
-        for key in keys:
-            seen = self._jobs.get(key)
+        for key, now in changed:
             folder = self.settings.jobs_folder(key[0]) / key[1]
-            now = signature(folder / "state.json")
-            if not now:
-                gone += [key] if seen and seen.signature else []
-                self._forget(key)
-                continue
-            if seen and seen.signature == now and not seen.live:
-                continue
-            record = read_state(folder / "state.json")
-            honest = record is not None and record.id == key[1] and not folder.parent.is_symlink()
-            if record is not None and honest and not folder.is_symlink():
+            record = read_state(folder / "state.json") if now else None
+            if record is not None and record.id == key[1]:
                 found.append(Found(key, folder, record, now))
-            self._jobs[key] = Seen(now, bool(record and honest and record.live))
+            elif not now and self._jobs.get(key):
+                gone.append(key)
+            self._note(key, now, live=bool(record and record.id == key[1] and record.live))
         return self._write(found, gone) if found or gone else 0
 
-    def _forget(self, key: Key) -> None:
+    def _note(self, key: Key, now: str, *, live: bool) -> None:
         """A folder without a state may get one again; without the folder there is nothing to look at."""
-        if key[1] in self._folders.get(key[0], (0, set()))[1]:
-            self._jobs[key] = Seen("", False)
+        if now or key[1] in self._folders.get(key[0], (0, set()))[1]:
+            self._jobs[key] = now
         else:
             self._jobs.pop(key, None)
+        (self._live.add if live else self._live.discard)(key)
 
     def _write(self, found: list[Found], gone: list[Key]) -> int:
         try:
@@ -175,9 +169,13 @@ class Follower:
             return sum(self._write([item], []) for item in found) + self._write([], gone)
 
 
-def _lives(state: str) -> bool:
-    return state in {"waiting", "running"}
+def _settled(folder: Path) -> bool:
+    """Whether a folder's time would tell of one more change: a clock has steps."""
+    try:
+        return folder.lstat().st_mtime_ns < time.time_ns() - SETTLED_NS
+    except OSError:
+        return True
 
 
-def _parts(keys: list[Key], size: int) -> list[list[Key]]:
+def _parts(keys: list[tuple[Key, str]], size: int) -> list[list[tuple[Key, str]]]:
     return [keys[start : start + size] for start in range(0, len(keys), size)]

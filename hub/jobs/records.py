@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ..models import JobRecord
+from .run_directory import open_inside
 
 LARGEST_STATE = 256 * 1024
 
@@ -27,9 +28,7 @@ def read_state(path: Path) -> JobRecord | None:
     A job that claims to run on this machine while its process is gone is shown as interrupted.
     """
     try:
-        # O_NONBLOCK: a pipe of that name must not hang the hub; O_NOFOLLOW: nor a link lead elsewhere
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        with open(descriptor, "rb") as file:
+        with open(open_inside(path, os.O_RDONLY), "rb") as file:
             record = JobRecord.model_validate_json(file.read(LARGEST_STATE))
     except (OSError, ValidationError):
         return None

@@ -6,6 +6,7 @@ for, and what is not as expected counts as not there.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -32,13 +33,33 @@ class JournalNews:
     drivers: int = 0
 
 
-def signature(path: Path) -> str:
+def signature(path: str) -> str:
     """What changes whenever the file is written anew; empty where it is not there."""
     try:
-        found = path.lstat()
+        found = os.lstat(path)
     except OSError:
         return ""
     return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
+
+
+def open_inside(path: Path, flags: int) -> int:
+    """A file of a run directory, open; raises OSError where it, or the directory, is a link, or it is no plain file.
+
+    The folder above the run directory is the hub's and believed; what is below may be swapped at any moment.
+    """
+    folder = os.open(path.parent, os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        # O_NONBLOCK: a pipe of that name must not hang the service
+        descriptor = os.open(path.name, flags | os.O_NONBLOCK | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+        found = os.fstat(descriptor)
+        # a second name of somebody else's file
+        foreign = found.st_uid not in {os.fstat(folder).st_uid, os.getuid()} or found.st_nlink > 1
+        if not stat.S_ISREG(found.st_mode) or foreign:
+            os.close(descriptor)
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        return descriptor
+    finally:
+        os.close(folder)
 
 
 def read_journal(folder: Path, start: int) -> JournalNews:
@@ -70,22 +91,20 @@ def scan_bytes(folder: Path) -> int:
 
 def log_end(folder: Path, most: int = 64 << 10) -> str:
     """The last lines of the driver's log."""
-    path = folder / "driver.log"
     try:
-        start = max(0, path.lstat().st_size - most)
+        with open(open_inside(folder / "driver.log", os.O_RDONLY), "rb") as file:
+            start = max(0, os.fstat(file.fileno()).st_size - most)
+            file.seek(start)
+            text = file.read(most).decode(errors="replace")
     except OSError:
         return ""
-    text = read_part(path, start, most).decode(errors="replace")
     return text.partition("\n")[2] if start else text
 
 
 def read_part(path: Path, start: int, most: int) -> bytes:
     """At most that many bytes of a plain file; empty where there is none."""
     try:
-        # O_NONBLOCK: a pipe of that name must not hang the service; O_NOFOLLOW: nor a link lead elsewhere
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return b""
+        with open(open_inside(path, os.O_RDONLY), "rb") as file:
             file.seek(start)
             return file.read(most)
     except OSError:

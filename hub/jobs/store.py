@@ -42,16 +42,17 @@ class Store:
         self._pattern = visit_pattern(settings)
         self._visits: Mapping[str, KnownVisit] = {}
 
-    def learn(self, visits: Mapping[str, KnownVisit]) -> set[str]:
-        """Take over the visits; who was not known to be at one of them before."""
-        before, self._visits = self._visits, visits
+    def learn(self, visits: Mapping[str, KnownVisit]) -> list[Key]:
+        """Take over the visits; the jobs that count to another one now, or to one at last."""
         with self.engine.begin() as connection:
             connection.execute(delete(VisitRow))
             rows = [visit.model_dump(exclude={"people"}) for visit in visits.values()]
             if rows:
                 connection.execute(insert(VisitRow), rows)
-        nobody = KnownVisit(id="none")
-        return {person for name, visit in visits.items() for person in visit.people - before.get(name, nobody).people}
+            self._visits = visits
+            query = select(JobRow.owner, JobRow.id, JobRow.scan, JobRow.scope).where(JobRow.removed == 0)
+            found = connection.execute(query)
+            return [(row.owner, row.id) for row in found if row.scope != self._scope(row.scan, row.owner)[0]]
 
     def clear(self) -> None:
         """Forget all that can be read again; jobs whose run directories were removed stay."""
@@ -81,7 +82,10 @@ class Store:
     def _is_news(self, item: Found, known: Row | None) -> bool:
         if known is None or known["signature"] != item.signature or known["removed"]:
             return True
-        return bool(known["state"] != item.record.state or known["scope"] != self._scope(item)[0])
+        return bool(
+            known["state"] != item.record.state
+            or known["scope"] != self._scope(plain(item.record.scan, LONGEST_PATH), item.key[0])[0]
+        )
 
     def _drop_scans(self, connection: Connection, numbers: set[int]) -> None:
         """Scans that no job counts to any more, for its owner turned out to be at the visit."""
@@ -193,7 +197,7 @@ class Store:
 
     def _job(self, item: Found) -> Row:
         record, path = item.record, plain(item.record.scan, LONGEST_PATH)
-        scope, visit = self._scope(item)
+        scope, visit = self._scope(path, item.key[0])
         return {
             **{name: getattr(record, name) for name in _SAME},
             **{name: seconds_of(getattr(record, name)) for name in ("started", "ended", "updated")},
@@ -210,10 +214,10 @@ class Store:
             "removed": 0.0,
         }
 
-    def _scope(self, item: Found) -> tuple[str, str | None]:
-        """Who may see a job, and its visit."""
-        visit = self._visit(plain(item.record.scan, LONGEST_PATH), item.key[0])
-        return (f"visit:{visit}" if visit else f"user:{item.key[0]}"), visit
+    def _scope(self, path: str, owner: str) -> tuple[str, str | None]:
+        """Who may see a job on this scan, and its visit."""
+        visit = self._visit(path, owner)
+        return (f"visit:{visit}" if visit else f"user:{owner}"), visit
 
     def _visit(self, path: str, owner: str) -> str | None:
         """The visit in whose folder a scan lies, if the hub knows its owner as one of the people there."""

@@ -108,3 +108,24 @@ def test_pages_are_strict_and_hold_nothing_inline(api: Any, folder: Path, path: 
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert not any(word in answer.text for word in (" style=", "<style", "onclick", "javascript:", "//cdn"))
+
+
+def test_a_directory_that_was_swapped_for_a_link_leads_nowhere(
+    api: Any, folder: Path, run: Callable[..., Path]
+) -> None:
+    of_victor = run("victor", "theirs", "B", **RUNNING)
+    (of_victor / "driver.log").write_text("victors secret\n")
+    api.wait_for("ada", "/api/jobs", lambda page: page["total"] == 2)
+    folder.rename(folder.with_name("old"))
+    folder.symlink_to(of_victor)
+    for path in ("/api/jobs/vera/one/log", "/job/vera/one"):
+        assert "secret" not in api.call("vera", "GET", path).text
+    assert api.call("vera", "POST", "/api/jobs/vera/one/cancel").status_code in {404, 409}
+    assert not (of_victor / "cancel").exists()
+
+
+def test_a_second_name_of_a_file_elsewhere_is_not_read(api: Any, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret of root\n")
+    (folder / "driver.log").unlink()
+    (folder / "driver.log").hardlink_to(tmp_path / "secret")
+    assert api.call("vera", "GET", "/api/jobs/vera/one/log").text == ""
