@@ -240,7 +240,7 @@ def test_a_compression_that_is_not_installed_is_named(broken: Callable[[str, Cha
         for number, frame in enumerate(frames):
             dataset.write_direct_chunk((number, 0, 0), frame.tobytes(), 0)
 
-    assert "filter 32099, which is not installed. Install" in refused(broken("scan.h5", change))
+    assert "filter 32099, which is not known here. Repack" in refused(broken("scan.h5", change))
 
 
 def test_a_damaged_chunk_is_a_red_line_and_not_a_wrong_picture(broken: Callable[[str, Change], Path]) -> None:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -202,3 +203,11 @@ def test_rising_numbers_become_few_runs(numbers: list[int], runs: list[range]) -
     found = list(even_runs(np.array(numbers, np.intp)))
     assert [run for _, run in found] == runs
     assert [start for start, _ in found] == [sum(map(len, runs[:count])) for count in range(len(runs))]
+
+
+@pytest.mark.parametrize("filter_name", ["Bitshuffle", "Blosc", "LZ4", "Zstd"])
+def test_compressions_of_other_beamlines_open(visit: Path, filter_name: str) -> None:
+    with h5py.File(visit / "scan.h5", "w") as file:
+        file["exchange/theta"] = np.arange(6.0)
+        file.create_dataset("exchange/data", data=FRAMES, chunks=(1, 2, 4), **getattr(hdf5plugin, filter_name)())
+    assert np.array_equal(opened(visit / "scan.h5").projections.read(), FRAMES)
