@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-ALLOWED_SKIPS = ("ASTRA", "GPU", "TomoPy", "another account")
+ALLOWED_SKIPS = ("ASTRA", "GPU", "TomoPy", "another account", "ome_zarr")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
