@@ -223,8 +223,7 @@ class Driver:
         if changes.get("stage"):
             self._stage, self._step = changes["stage"], ""
             log.info("%s", self._stage)
-        else:
-            changes["stage"] = self._waiting() or (f"{self._stage}: {self._step}" if self._step else self._stage)
+        changes["stage"] = self._waiting() or (f"{self._stage}: {self._step}" if self._step else self._stage)
         self.state = self.state.model_copy(update=changes)
         if self.run.fence() != self.fence:
             return  # the state is the newer driver's
@@ -243,6 +242,7 @@ class Driver:
             log.error("another driver has taken this job over; this one ends without a trace")
             return LOCKED_OUT
         self._sweep()
+        self._waiting = lambda: ""
         ended: dict[str, Any] = {"ended": now(), "seconds_left": None, "seconds_left_range": None}
         if work.cancelled():
             if self._stop_as == _HANDED_OVER:
