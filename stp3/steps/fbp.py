@@ -8,7 +8,7 @@ import numpy as np
 
 from stp3 import config
 from stp3.kernels.filters import FilterName, Pad
-from stp3.kernels.reconstruction import Engine, reconstruct, working_bytes
+from stp3.kernels.reconstruction import reconstruct, working_bytes
 from stp3.kernels.window import Window
 from stp3.steps.base import AUTO, Slab, Step, StepParameters, parameter
 
@@ -60,7 +60,7 @@ class FilteredBackProjection(Step):
             expert=True,
         )
 
-        engine: Engine | Literal["auto"] = parameter(
+        engine: Literal["auto", "cpu", "gpu", "astra", "tomopy"] = parameter(
             "auto",
             "What computes: STP3 on the processor (cpu) or on a graphics card (gpu), or another program where it is "
             "installed: ASTRA (on a graphics card if there is one), or TomoPy's gridrec. Auto is what the facility has "
