@@ -88,7 +88,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(options.folder or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        results = [(case, *judged(case, options)) for case in cases(options, folder)]
+        numbers = range(options.first, options.first + options.scans)
+        results = [(case, *judged(case, options)) for case in cases(numbers, folder, half=options.half)]
     report(results)
     if options.large:
         large(options.threads)
@@ -118,11 +119,11 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def cases(options: argparse.Namespace, folder: Path) -> Any:
-    for number in range(options.first, options.first + options.scans):
+def cases(numbers: range, folder: Path, *, half: bool = False) -> Any:
+    for number in numbers:
         rng = np.random.default_rng([4, number])
-        path = folder / f"{'half' if options.half else ''}{number:03}.h5"
-        yield changed(number, rng, *written(number, rng, path, half=options.half))
+        path = folder / f"{'half' if half else ''}{number:03}.h5"
+        yield changed(number, rng, *written(number, rng, path, half=half))
 
 
 def written(number: int, rng: np.random.Generator, path: Path, *, half: bool) -> tuple[Scan, Truth]:

@@ -173,7 +173,7 @@ def test_half_a_turn_is_made_even() -> None:
 @pytest.mark.parametrize("number", [5, 9, 12, 13, 15, 26, 31, 45])
 def test_practice_scans_of_many_kinds(tmp_path: Path, number: int) -> None:
     bench = run_path(str(CHECKOUT / "bench" / "axis.py"))
-    (case,) = bench["cases"](number, 1, tmp_path)
+    (case,) = bench["cases"](range(number, number + 1), tmp_path)
     report = find_rotation_axis(case.scan, threads=2)
     assert report.rotation_axis == pytest.approx(case.axis, abs=0.3), case.about
     assert report.verdict in ("green", "amber")
