@@ -101,7 +101,7 @@ def test_a_job_that_fails_gives_1_and_the_cause(
 
 
 def test_ctrl_c_cancels_the_job(jobs: Path, tmp_path: Path) -> None:
-    write_practice_scan(tmp_path / "scan.h5", columns=512, rows=64, angles=180)
+    write_practice_scan(tmp_path / "scan.h5", columns=512, rows=192, angles=360)
     command = [sys.executable, "-m", "stp3.cli", "run", str(tmp_path / "scan.h5"), "-o", str(tmp_path / "volume")]
     change = ["--set", "rotation_axis.column=255"]
     process = subprocess.Popen([*command, *change], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
